@@ -1,0 +1,82 @@
+# `make` alone lists the targets. Everything is installed below this folder; nothing else is touched.
+
+CONSTRAINTS := constraints.txt
+VENV := .venv
+HEAVY := .venv-heavy
+PYTEST := python -m pytest -q
+
+# The first interpreter that is new enough and not too new; a command line may name another: make demo PYTHON=...
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format format-check lint types layers slow heavy wheel clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## draw a demo folder, index it, query it, export crops and a gallery
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; AMOGUS_INDEX=demo/index; PS4='$$ '; export PATH AMOGUS_INDEX; set -ex; \
+	amogus synth demo demo; \
+	amogus index demo/photos; \
+	amogus query; \
+	amogus query "red amogus"; \
+	amogus export crops demo/crops; \
+	amogus export gallery demo/gallery; \
+	amogus eval demo demo/truth.json
+
+test: $(VENV)/.dev ## run the quick tests
+	$(VENV)/bin/$(PYTEST)
+
+check: format-check lint types layers test ## format, lint, types, import layers and tests: what CI runs
+
+format: $(VENV)/.dev ## write the formatter's layout
+	$(VENV)/bin/ruff format .
+
+format-check: $(VENV)/.dev ## is everything laid out by the formatter?
+	$(VENV)/bin/ruff format --check .
+
+lint: $(VENV)/.dev ## ruff
+	$(VENV)/bin/ruff check .
+
+types: $(VENV)/.dev ## mypy
+	$(VENV)/bin/mypy
+
+layers: $(VENV)/.dev ## import-linter: imports point down only
+	$(VENV)/bin/lint-imports --no-logo
+
+slow: $(VENV)/.dev ## the quick and the slow tests: real weights, kills, whole runs
+	$(VENV)/bin/$(PYTEST) -m "not heavy"
+
+heavy: $(HEAVY)/.heavy ## the tests that need torch, ultralytics and open_clip (a 6 GB install)
+	$(HEAVY)/bin/$(PYTEST) -m heavy
+
+wheel: $(VENV)/.dev ## build the wheel into dist/
+	$(VENV)/bin/python -m build --wheel --outdir dist .
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) $(HEAVY) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed, and none was found" >&2; \
+		echo "hint: install one, or name it: make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual environments" >&2; \
+		echo "hint: on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(HEAVY)/bin/python: | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(HEAVY)
+
+# An editable install: the next run uses the files as they are then.
+$(VENV)/.demo: setup.cfg pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,demo]'
+	@touch $@
+
+$(VENV)/.dev: setup.cfg pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,demo,dev,heic,parquet]'
+	@touch $@ $(VENV)/.demo
+
+$(HEAVY)/.heavy: setup.cfg pyproject.toml $(CONSTRAINTS) | $(HEAVY)/bin/python
+	$(HEAVY)/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,clip,train,demo,dev]'
+	@touch $@
