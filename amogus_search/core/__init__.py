@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: geometry, calibration, ranking, labels and metrics, on NumPy alone."""

@@ -1,0 +1,161 @@
+"""Which windows of a picture the detector looks at, and the way back.
+
+Tile coordinates exist in this module only: `plan` makes windows in image pixels, `cut` fills one
+detector input from a window, `to_image` maps findings back and marks those that the window cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.core.types import Boxes, Detections, Pixels
+
+Resize = Callable[[Pixels, tuple[int, int]], Pixels]
+"""(picture, (width, height)) -> the picture at that size; given by the caller, since core knows no image library."""
+
+PAD_VALUE = 114
+"""Grey that fills a tile where the picture ends; what the detector was trained with."""
+
+_EDGE_PX = 2.0
+"""A box that comes this close to a tile's edge (tile pixels) counts as cut by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A window of the image, in image pixels, and the size it is shown at.
+
+    x, y, width, height: the window, inside the image
+    zoom: tile pixels an image pixel
+    side_px: side of the square that the detector gets
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    zoom: float
+    side_px: int
+
+    @property
+    def shown_wh(self) -> tuple[int, int]:
+        """Size in tile pixels; the rest of the square is padding."""
+        return max(1, round(self.width * self.zoom)), max(1, round(self.height * self.zoom))
+
+
+def fitted(size_wh: tuple[int, int], side_px: int) -> Tile:
+    """The whole frame, scaled so that its longer side is `side_px`."""
+    width, height = size_wh
+    return Tile(0, 0, width, height, side_px / max(width, height), side_px)
+
+
+def starts(length: int, window: int, overlap: float) -> list[int]:
+    """Starts of the fewest windows that cover [0, length) and overlap by at least that share, evenly spread."""
+    if length <= window:
+        return [0]
+    count = int(np.ceil((length - window) / (window * (1 - overlap)))) + 1
+    return [int(round(start)) for start in np.linspace(0, length - window, count)]
+
+
+def grid(size_wh: tuple[int, int], tile_px: int, zoom: float, overlap: float) -> list[Tile]:
+    """Windows that cover the frame at one zoom, row by row."""
+    window = max(1, int(tile_px / zoom))
+    return [
+        Tile(x, y, min(window, size_wh[0]), min(window, size_wh[1]), zoom, tile_px)
+        for y in starts(size_wh[1], window, overlap)
+        for x in starts(size_wh[0], window, overlap)
+    ]
+
+
+def pyramid_zooms(size_wh: tuple[int, int], tile_px: int, much_larger: float) -> list[float]:
+    """1, 1/2, 1/4 ... for as long as the frame at that zoom is still much larger than a tile."""
+    zooms, zoom = [], 1.0
+    while max(size_wh) * zoom >= tile_px * much_larger:
+        zooms.append(zoom)
+        zoom /= 2
+    return zooms
+
+
+def plan(
+    size_wh: tuple[int, int],
+    tile_px: int,
+    *,
+    full_px: Sequence[int],
+    native_tiles: bool,
+    enlarge: Sequence[int],
+    overlap: float,
+    much_larger: float,
+    max_enlarged_px: int,
+) -> list[Tile]:
+    """All windows for one picture, from the coarsest to the finest; see `settings.Profile`.
+
+    Neighbouring zooms differ by at most two and the coarsest shows the whole frame, so whatever a finer
+    window cuts off is seen whole by a coarser one.
+    """
+    tiles = [fitted(size_wh, side) for side in full_px]
+    if native_tiles:
+        for zoom in reversed(pyramid_zooms(size_wh, tile_px, much_larger)):
+            tiles += grid(size_wh, tile_px, zoom, overlap)
+    for factor in enlarge:
+        if max(size_wh) * factor <= max_enlarged_px:
+            tiles += grid(size_wh, tile_px, float(factor), overlap)
+    return list(dict.fromkeys(tiles))
+
+
+def cut(pixels: Pixels, tile: Tile, resize: Resize, *, scratch_zoom: float = 1.0) -> NDArray[np.uint8]:
+    """(side_px, side_px, 3) uint8: the window at its zoom in the upper left, padding elsewhere.
+
+    Args:
+        pixels: the image, or a reduced copy of it.
+        scratch_zoom: size of `pixels` relative to the image (1 for the image itself).
+    """
+    x1, y1 = round(tile.x * scratch_zoom), round(tile.y * scratch_zoom)
+    x2, y2 = round((tile.x + tile.width) * scratch_zoom), round((tile.y + tile.height) * scratch_zoom)
+    window = pixels[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)]
+    width, height = tile.shown_wh
+    if (width, height) != (window.shape[1], window.shape[0]):
+        window = resize(window, (width, height))
+    canvas = np.full((tile.side_px, tile.side_px, 3), PAD_VALUE, np.uint8)
+    canvas[:height, :width] = window
+    return canvas
+
+
+def is_empty(tile_pixels: NDArray[np.uint8], min_std: float) -> bool:
+    """Whether a tile has no structure at all; looks at every fourth pixel."""
+    return bool(tile_pixels[::4, ::4].std() < min_std)
+
+
+def to_image(found: Detections, tile: Tile, size_wh: tuple[int, int]) -> Detections:
+    """Findings in tile pixels -> the same in image pixels, clipped to the image."""
+    offset = np.asarray([tile.x, tile.y], np.float32)
+    boxes = found.xyxy / tile.zoom + np.tile(offset, 2)
+    points = found.keypoints.copy()
+    points[:, :, :2] = points[:, :, :2] / tile.zoom + offset
+    limit = np.asarray([*size_wh, *size_wh], np.float32)
+    return replace(
+        found,
+        xyxy=np.clip(boxes, 0, limit).astype(np.float32),
+        keypoints=points.astype(np.float32),
+        zoom=np.full(len(found), tile.zoom, np.float32),
+    )
+
+
+def is_cut(tile_boxes_xyxy: Boxes, tile: Tile, size_wh: tuple[int, int]) -> NDArray[np.bool_]:
+    """(n,) whether a box in tile pixels touches an edge of its tile that is not an edge of the image."""
+    width, height = tile.shown_wh
+    inner = np.asarray(
+        [tile.x > 0, tile.y > 0, tile.x + tile.width < size_wh[0], tile.y + tile.height < size_wh[1]], bool
+    )
+    near = np.stack(
+        [
+            tile_boxes_xyxy[:, 0] < _EDGE_PX,
+            tile_boxes_xyxy[:, 1] < _EDGE_PX,
+            tile_boxes_xyxy[:, 2] > width - _EDGE_PX,
+            tile_boxes_xyxy[:, 3] > height - _EDGE_PX,
+        ],
+        axis=1,
+    )
+    return np.asarray((near & inner).any(axis=1))

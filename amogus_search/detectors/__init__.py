@@ -1,0 +1,1 @@
+"""Adapters that find a motif in tiles; each speaks `ports.Detector`."""

@@ -1,0 +1,106 @@
+"""A YOLO detection or pose model in ONNX, run on the CPU by OpenVINO."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search import runtime
+from amogus_search.core import yolo
+from amogus_search.core.ids import fingerprint
+from amogus_search.core.motif import Motif
+from amogus_search.core.types import Detections
+from amogus_search.errors import AmogusError
+from amogus_search.settings import DetectSettings
+
+_INPUT = "images"
+_INPUT = "images"
+"""What ultralytics calls the network's input when it exports one."""
+_FLOOR = 0.05
+"""Confidence below which nothing is ever reported, whatever the settings."""
+_VERSION = 1
+"""Raised when the same weights would begin to give other answers."""
+
+
+class OpenVinoDetector:
+    """A one-class YOLO whose output is (b, 5 + 3k, anchors), as ultralytics exports it without NMS.
+
+    Args:
+        name: what the user typed to get it.
+        model: the ONNX file's bytes, verified by the caller; its batch and sides must be dynamic.
+        motif: what it hunts; its keypoint names are those of the model's head, or none.
+        precision: "f32" or "bf16"; by default bf16 where the CPU computes in it (half the time).
+        calibration: name of the calibration fitted for it.
+    """
+
+    tile_px = 640
+
+    def __init__(
+        self,
+        name: str,
+        model: bytes,
+        motif: Motif,
+        *,
+        precision: runtime.Precision | None = None,
+        calibration: str | None = None,
+        batch: int = 1,
+        threads: int = 0,
+    ) -> None:
+        self.name = name
+        self.motif = motif
+        self.calibration = calibration
+        self.batch = batch
+        self.precision: runtime.Precision = precision or ("bf16" if runtime.cpu_has_bf16() else "f32")
+        self.fingerprint = fingerprint(
+            {"weights": hashlib.sha256(model).hexdigest(), "precision": self.precision, "version": _VERSION}
+        )
+        self._model, self._threads = model, threads
+        self._compiled: dict[int, runtime.CompiledModel] = {}
+
+    def _network(self, side: int) -> runtime.CompiledModel:
+        if side not in self._compiled:
+            shape = {_INPUT: (self.batch, 3, side, side)}
+            self._compiled[side] = runtime.compile_onnx(
+                self._model, precision=self.precision, shapes=shape, threads=self._threads
+            )
+        return self._compiled[side]
+
+    def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
+        """Findings in each of (b, side, side, 3) uint8 RGB tiles; any b: batches are padded to one shape.
+
+        Raises:
+            AmogusError: the model's output is not that of a one-class YOLO with the motif's keypoints.
+        """
+        found: list[Detections] = []
+        for start in range(0, len(tiles), self.batch):
+            part = tiles[start : start + self.batch]
+            found += self._run(part)[: len(part)]
+        return found
+
+    def _run(self, tiles: NDArray[np.uint8]) -> list[Detections]:
+        side = tiles.shape[1]
+        blob = np.zeros((self.batch, 3, side, side), np.float32)
+        blob[: len(tiles)] = tiles.transpose(0, 3, 1, 2)
+        blob /= 255
+        network = self._network(side)
+        output = next(iter(network.run({network.input_names[0]: blob}).values()))
+        self._check(output)
+        return [
+            yolo.decode(
+                one,
+                min_confidence=_FLOOR,
+                max_iou=DetectSettings().nms_iou,
+                keypoint_names=self.motif.keypoint_names,
+            )
+            for one in output
+        ]
+
+    def _check(self, output: NDArray[np.float32]) -> None:
+        expected = 5 + 3 * len(self.motif.keypoint_names)
+        if output.ndim != 3 or output.shape[1] != expected:
+            raise AmogusError(
+                f"detector {self.name!r} gives an output of shape {output.shape}, expected (b, {expected}, anchors)",
+                "export a one-class YOLO detect or pose model to ONNX without NMS, with dynamic axes",
+            )

@@ -1,0 +1,106 @@
+"""Any ultralytics model: a `.pt` (read weights-only) or `.onnx` file, detect, pose or segment.
+
+The one door to ultralytics at run time. It probes DNS and may install packages when imported carelessly, so
+it is told not to first; its settings go to a private folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.core.ids import fingerprint
+from amogus_search.core.motif import Motif
+from amogus_search.core.types import Detections
+from amogus_search.errors import MissingExtraError, WeightsError
+from amogus_search.settings import DetectSettings
+
+_FLOOR = 0.05
+"""Confidence below which nothing is ever reported, whatever the settings."""
+_VERSION = 1
+
+
+def _import() -> Any:
+    os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", ULTRALYTICS_SAFE_LOAD="1")
+    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="amogus-yolo-"))
+    try:
+        import ultralytics
+    except ImportError as error:
+        raise MissingExtraError(
+            "running a .pt detector needs ultralytics", 'pip install "amogus_search[train]"'
+        ) from error
+    ultralytics.settings.update({"sync": False})
+    return ultralytics
+
+
+class UltralyticsDetector:
+    """A user's own YOLO behind `ports.Detector`; all its classes count as the motif.
+
+    Args:
+        path: the weights file.
+        known_motifs: tried in order for one whose keypoint count is the model's; without one the
+            findings have no keypoints.
+    """
+
+    tile_px = 640
+    batch = 4
+    calibration: str | None = None
+
+    def __init__(self, path: Path, known_motifs: Mapping[str, Motif]) -> None:
+        if not path.is_file():
+            raise WeightsError(f"there is no detector file {path}", "give the path of a .pt or .onnx file")
+        self.name = str(path)
+        self.fingerprint = fingerprint(
+            {"weights": hashlib.sha256(path.read_bytes()).hexdigest(), "ultralytics": _VERSION}
+        )
+        self._model = self._load(path)
+        points = self._keypoint_count()
+        fitting = [m for m in known_motifs.values() if len(m.keypoint_names) == points]
+        self.motif = fitting[0] if fitting else Motif(path.stem)
+
+    def _load(self, path: Path) -> Any:
+        ultralytics = _import()
+        try:
+            return ultralytics.YOLO(str(path))
+        except MissingExtraError:
+            raise
+        except Exception as error:
+            raise WeightsError(
+                f"ultralytics cannot load {path}: {type(error).__name__}: {error}",
+                "check that it is a YOLO detect, pose or segment model saved by ultralytics",
+            ) from error
+
+    def _keypoint_count(self) -> int:
+        network = getattr(self._model, "model", None)
+        shape = getattr(getattr(network, "model", [None])[-1], "kpt_shape", None)
+        return int(shape[0]) if shape is not None else 0
+
+    def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
+        """Findings in each of (b, side, side, 3) uint8 RGB tiles."""
+        if not len(tiles):
+            return []
+        settings = DetectSettings()
+        results = self._model.predict(
+            [np.ascontiguousarray(tile[..., ::-1]) for tile in tiles],
+            imgsz=tiles.shape[1],
+            conf=_FLOOR,
+            iou=settings.nms_iou,
+            verbose=False,
+            device="cpu",
+        )
+        return [self._findings(result) for result in results]
+
+    def _findings(self, result: Any) -> Detections:
+        boxes = result.boxes.xyxy.cpu().numpy()
+        names = self.motif.keypoint_names
+        points = result.keypoints.data.cpu().numpy() if names and result.keypoints is not None else None
+        if points is not None and points.shape[1:] != (len(names), 3):
+            points = None
+        return Detections.make(boxes, result.boxes.conf.cpu().numpy(), keypoints=points, keypoint_names=names)

@@ -1,0 +1,79 @@
+"""The borders of the package: what each kind of adapter promises to the pipeline.
+
+Nothing inside asks which backend it has. All of them keep their input's order, accept empty input
+and never change what they are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.core.motif import Motif
+from amogus_search.core.types import DecodedImage, Detections, FileEntry, Pixels, SkippedImage, Vectors
+
+
+class Source(Protocol):
+    """Where pictures come from."""
+
+    def scan(self) -> Iterator[FileEntry]:
+        """Every candidate file in sorted order, also those that cannot be used (with `problem` set)."""
+        ...
+
+
+class Decoder(Protocol):
+    """Turns files into upright pixels; a bad file costs that file alone."""
+
+    def decode(self, entries: Iterator[FileEntry]) -> Iterator[DecodedImage | SkippedImage]:
+        """One result an entry, in the same order, reading ahead by a bounded number of pictures."""
+        ...
+
+
+class Detector(Protocol):
+    """Finds a motif in tiles of one fixed size.
+
+    name:        what the user typed to get it
+    fingerprint: changes when, and only when, its answers may change (weights, preprocessing, precision)
+    tile_px:     side of the largest square tiles it takes; smaller ones are multiples of 32
+    batch:       how many tiles it likes at once
+    motif:       the keypoints and evidence its answers come with
+    calibration: name of a calibration that was fitted for it, or None
+    """
+
+    name: str
+    fingerprint: str
+    tile_px: int
+    batch: int
+    motif: Motif
+    calibration: str | None
+
+    def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
+        """Findings in each of (b, side, side, 3) uint8 RGB tiles, in pixels of that tile, zoom 1."""
+        ...
+
+
+class Embedder(Protocol):
+    """Maps crops and texts into one space of unit vectors.
+
+    dimension:   length of its vectors
+    name, fingerprint: as for `Detector`; preprocessing belongs to the embedder
+    """
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+    def embed_images(self, images: Sequence[Pixels]) -> Vectors:
+        """(n, dimension) unit vectors of crops of any size."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """(n, dimension) unit vectors of texts."""
+        ...
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Words of the text that the model never saw; empty if it has an open vocabulary."""
+        ...

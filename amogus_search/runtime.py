@@ -1,0 +1,82 @@
+"""The one door to OpenVINO, shared by detectors and embedders.
+
+Precision is always set explicitly: left alone, OpenVINO picks bf16 where the CPU has it, and the same
+index would then mean different things on two machines. Importing `openvino` forks a process that looks
+up an analytics host unless its telemetry module is masked first, so nothing else may import it.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.errors import AmogusError
+
+Precision = Literal["f32", "bf16"]
+
+
+@cache
+def _core() -> Any:
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino.Core()
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU computes bf16 natively, so that asking for it is faster and not slower."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class CompiledModel:
+    """One ONNX model, compiled for one set of input shapes; safe to call from one thread at a time."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self.input_names: tuple[str, ...] = tuple(port.any_name for port in compiled.inputs)
+        self._outputs: tuple[str, ...] = tuple(port.any_name for port in compiled.outputs)
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Outputs by name, copied out of the model's own memory."""
+        result = self._request.infer({name: np.ascontiguousarray(array) for name, array in inputs.items()})
+        return {name: np.array(result[name]) for name in self._outputs}
+
+
+def compile_onnx(
+    model: bytes,
+    *,
+    precision: Precision = "f32",
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    threads: int = 0,
+) -> CompiledModel:
+    """Compile an ONNX model held in memory, reshaping its dynamic axes to fixed ones.
+
+    Args:
+        model: the file's bytes (already verified by whoever read them).
+        precision: what the CPU computes in; the same value gives the same bits on one machine.
+        shapes: input name -> full shape; inputs left out keep theirs.
+        threads: CPU threads; 0 leaves it to OpenVINO.
+
+    Raises:
+        AmogusError: OpenVINO cannot read or compile it.
+    """
+    core = _core()
+    config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    if threads:
+        config["INFERENCE_NUM_THREADS"] = threads
+    try:
+        network = core.read_model(io.BytesIO(model))
+        if shapes:
+            network.reshape({name: list(shape) for name, shape in shapes.items()})
+        return CompiledModel(core.compile_model(network, "CPU", config))
+    except RuntimeError as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise AmogusError(
+            f"OpenVINO cannot compile this model: {first_line}", "check that the file is an intact ONNX model"
+        ) from error

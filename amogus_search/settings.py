@@ -1,0 +1,116 @@
+"""Every tunable once, with its unit and the reason for its value. Core functions take plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+PREPROCESSING_VERSION = 1
+"""Raised whenever tiling, resizing or cropping changes what a model sees; part of every identity."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How closely a picture is looked at.
+
+    full_px:      the whole frame is fitted into squares of these sides (pixels); the smaller one sees what fills the frame
+    native_tiles: also cut the frame into tiles at its own size, and at half sizes in between, when it is much larger than a tile
+    enlarge:      also cut tiles enlarged by these factors, for the tiny and for pixel art
+    """
+
+    name: str
+    full_px: tuple[int, ...]
+    native_tiles: bool
+    enlarge: tuple[int, ...] = ()
+
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {
+        "fast": Profile("fast", full_px=(640,), native_tiles=False),
+        "balanced": Profile("balanced", full_px=(640, 320), native_tiles=True),
+        "thorough": Profile("thorough", full_px=(640, 320), native_tiles=True, enlarge=(2, 4)),
+    }
+)
+DEFAULT_PROFILE = "balanced"
+
+
+@dataclass(frozen=True)
+class TilingSettings:
+    """overlap_ratio: share of a tile that its neighbour sees too; a finding up to that size is whole in one of them.
+
+    much_larger: native tiles are cut when the frame's long side is this many tiles or more
+    max_enlarged_px: a frame longer than this after enlargement is not enlarged by that factor (cost grows with its square)
+    empty_std: a tile whose pixels vary less than this (0..255) has no structure and is not paid for
+    """
+
+    overlap_ratio: float = 0.2
+    much_larger: float = 1.5
+    max_enlarged_px: int = 8192
+    empty_std: float = 2.0
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """min_confidence: findings below it are not kept at all (raw detector score); low, since the calibration decides.
+
+    nms_iou: two boxes that overlap more are one finding
+    nms_ios: likewise for the share of the smaller box that the larger one covers (parts of a finding cut by a tile)
+    max_per_image: the best so many are kept, so that one mosaic cannot fill the index
+    """
+
+    min_confidence: float = 0.10
+    nms_iou: float = 0.5
+    nms_ios: float = 0.8
+    max_per_image: int = 1000
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """pad_ratio: context around a box, as a share of its longer side; the crop is square."""
+
+    pad_ratio: float = 0.15
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """max_pixels: by header, before decoding (a genuine 200-megapixel phone photo must pass).
+
+    max_bytes: size of the file
+    timeout_s: wall clock for one file
+    worker_memory_bytes: address space of one decoding process
+    workers: decoding processes
+    read_ahead: pictures decoded ahead of the models
+    read_ahead_bytes: pixels decoded ahead of the models, so that huge pictures do not pile up
+    """
+
+    max_pixels: int = 250_000_000
+    max_bytes: int = 512 * 1024 * 1024
+    timeout_s: float = 30.0
+    worker_memory_bytes: int = 4 * 1024**3
+    workers: int = 2
+    read_ahead: int = 8
+    read_ahead_bytes: int = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """commit_images: pictures in one transaction; a kill costs at most so many pictures' work.
+
+    commit_seconds: or this long, for slow profiles
+    racy_ns: a file changed less than this before the scan is hashed even if its stat looks unchanged
+    gone_share, gone_least: more missing files than both stop the run until the user confirms (an unmounted disk looks like that)
+    """
+
+    commit_images: int = 64
+    commit_seconds: float = 20.0
+    racy_ns: int = 2_000_000_000
+    gone_share: float = 0.3
+    gone_least: int = 50
+
+
+DEFAULT_THRESHOLD = 0.5
+"""amogusness from which `detect`, `convert` and `status` count a finding (D6b)."""
+
+STRICTNESS: Mapping[str, float] = MappingProxyType({"strict": 0.8, "normal": 0.5, "loose": 0.2, "unhinged": 0.02})
+"""Name -> lowest amogusness, that is, the share of such findings that a person would call one."""

@@ -1,0 +1,286 @@
+"""Train the detector: `amogus train detector`. Stoppable at any moment, goes on where it was.
+
+The run lives in one folder: `config.json`, `log.csv` (a line an epoch), `last.pt` (everything needed to go
+on), `best.safetensors` (the averaged weights with the best validation score). bf16 arithmetic where the
+CPU has it halves the time (measured: 38 against 19 pictures a second at 320 px on two cores).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from amogus_search.core.metrics import average_precision, false_findings, pool, recall_at
+from amogus_search.core.motif import Motif
+from amogus_search.core.splits import is_held_out
+from amogus_search.core.types import Boxes, Pixels
+from amogus_search.errors import AmogusError
+from amogus_search.training import pose_data, pose_model
+from amogus_search.training.pose_data import PoseDataset, Sample, SampleMaker
+
+
+@dataclass(frozen=True)
+class DetectorTraining:
+    """A training run; the same values and seed give the same weights within noise.
+
+    data:           dataset folders (YOLO-pose layout)
+    start:          state dict to start from; empty: random weights
+    photos:         folder of photos without the motif, shown as negatives; held-out ones are left out
+    side_px:        side of the square training pictures
+    epochs, batch, learning_rate, weight_decay, warmup_batches: as usual; cosine decay to 2 %
+    negative_share: share of samples that are bare photo crops
+    average_decay:  of the exponential moving average that is validated and kept
+    minutes:        stop (resumably) after this long; 0: no limit
+    """
+
+    data: tuple[str, ...]
+    start: str = ""
+    photos: str = ""
+    architecture: str = "yolov8n-pose"
+    side_px: int = 320
+    epochs: int = 8
+    batch: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-4
+    warmup_batches: int = 100
+    negative_share: float = 0.2
+    average_decay: float = 0.998
+    seed: int = 0
+    minutes: float = 0.0
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One line of `log.csv`; losses are means over the epoch, false findings are per validation picture at 0.5."""
+
+    epoch: int
+    seconds: float
+    box_loss: float
+    pose_loss: float
+    visibility_loss: float
+    class_loss: float
+    dfl_loss: float
+    ap50: float
+    recall: float
+    false_share: float
+
+
+class AveragedModel:
+    """Exponential moving average of a model's weights, with a warm-up so that the start does not linger."""
+
+    def __init__(self, model: torch.nn.Module, decay: float) -> None:
+        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, model: torch.nn.Module) -> None:
+        """Move the average one step towards the model."""
+        self.updates += 1
+        keep = self.decay * (1 - math.exp(-self.updates / 300))
+        for key, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.state[key].mul_(keep).add_(value, alpha=1 - keep)
+            else:
+                self.state[key].copy_(value)
+
+
+def learning_rate_at(step: int, steps: int, config: DetectorTraining) -> float:
+    """Linear warm-up, then half a cosine down to 2 % of the peak."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup_batches))
+    return config.learning_rate * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * step / max(1, steps))) / 2)
+
+
+def _optimizer(model: torch.nn.Module, config: DetectorTraining) -> torch.optim.Optimizer:
+    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+def training_photos(folder: str) -> list[Pixels]:
+    """The photos below a folder that training may see (see `core.splits`), shrunk to fit in memory."""
+    if not folder:
+        return []
+    import hashlib
+
+    paths = [p for p in sorted(Path(folder).rglob("*")) if p.suffix.lower() in {".jpg", ".jpeg", ".png"}]
+    allowed = [p for p in paths if not is_held_out(hashlib.sha256(p.read_bytes()).hexdigest())]
+    if not allowed:
+        raise AmogusError(
+            f"no photos to train on in {folder}", "give a folder with JPEG or PNG photos, or leave it out"
+        )
+    return pose_data.load_photos(allowed)
+
+
+class Run:
+    """The state of one training run, on disk after every epoch."""
+
+    def __init__(self, out: Path, config: DetectorTraining, motif: Motif) -> None:
+        self.out, self.config, self.motif = out, config, motif
+        torch.manual_seed(config.seed)
+        self.model = pose_model.build(config.architecture, len(motif.keypoint_names)).to(
+            memory_format=torch.channels_last
+        )
+        if config.start:
+            pose_model.load_matching(self.model, Path(config.start))
+        self.average = AveragedModel(self.model, config.average_decay)
+        self.optimizer = _optimizer(self.model, config)
+        self.epoch, self.best = 0, -1.0
+
+    def save(self) -> None:
+        """Everything needed to go on, in one file that is never half written."""
+        temporary = self.out / "last.pt.part"
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "average": self.average.state,
+                "updates": self.average.updates,
+                "optimizer": self.optimizer.state_dict(),
+                "epoch": self.epoch,
+                "best": self.best,
+            },
+            temporary,
+        )
+        temporary.replace(self.out / "last.pt")
+
+    def resume(self) -> bool:
+        """Go on from `last.pt` if there is one."""
+        if not (self.out / "last.pt").exists():
+            return False
+        state: dict[str, Any] = torch.load(self.out / "last.pt", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.state, self.average.updates = state["average"], state["updates"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.best = state["epoch"], state["best"]
+        return True
+
+    def averaged(self) -> torch.nn.Module:
+        """A copy of the network with the averaged weights, ready to answer."""
+        model = pose_model.build(self.config.architecture, len(self.motif.keypoint_names))
+        model.load_state_dict(self.average.state)
+        return model.eval().to(memory_format=torch.channels_last)
+
+
+def _train_epoch(run: Run, maker: SampleMaker, steps: int, tick: Callable[[int, int], None]) -> np.ndarray:
+    run.model.train()
+    total, done = np.zeros(5), 0
+    per_epoch = len(maker.dataset) // run.config.batch
+    for samples in pose_data.batches(maker, run.epoch, run.config.batch, run.config.seed):
+        step = run.epoch * per_epoch + done
+        for group in run.optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, steps, run.config)
+        total += _train_batch(run, samples)
+        done += 1
+        tick(done, per_epoch)
+    return total / max(1, done)
+
+
+def _train_batch(run: Run, samples: Sequence[Sample]) -> np.ndarray:
+    batch = pose_model.collate(samples)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        answer = run.model(batch["img"])
+    loss, parts = run.model.loss(batch, pose_model.in_float32(answer))  # type: ignore[operator]
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.sum().backward()
+    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 10.0)
+    run.optimizer.step()
+    run.average.update(run.model)
+    return parts.detach().numpy()[:5].astype(float)
+
+
+def _pixel_boxes(sample: Sample) -> Boxes:
+    side = sample.pixels.shape[0]
+    centre, size = sample.boxes[:, :2], sample.boxes[:, 2:]
+    return (np.concatenate([centre - size / 2, centre + size / 2], axis=1) * side).astype(np.float32)
+
+
+def validate(model: torch.nn.Module, dataset: PoseDataset, motif: Motif, batch: int = 16) -> tuple[float, float, float]:
+    """AP50, recall and false findings a picture at confidence 0.5, on a dataset split."""
+    outcome = []
+    for start in range(0, len(dataset), batch):
+        samples = [dataset.load(row) for row in range(start, min(start + batch, len(dataset)))]
+        found = pose_model.predict(model, samples, motif.keypoint_names)
+        outcome += [(f.xyxy, f.confidence, _pixel_boxes(s)) for f, s in zip(found, samples, strict=True)]
+    matches = pool(outcome)
+    return average_precision(matches), recall_at(matches, 0.5), false_findings(matches, 0.5) / len(dataset)
+
+
+def train_detector(
+    out: Path,
+    config: DetectorTraining,
+    motif: Motif,
+    *,
+    tick: Callable[[int, int, int], None] = lambda epoch, done, total: None,
+) -> Iterator[EpochResult]:
+    """Train, yielding a result an epoch; calling it again on the same folder goes on after the last one.
+
+    Args:
+        out: the run's folder.
+        motif: names and mirror order of the keypoints in the dataset.
+        tick: called after every batch with (epoch, batches done, batches in the epoch).
+
+    Raises:
+        AmogusError: no data, or the folder holds a run with another configuration.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _check_config(out, config)
+    run = Run(out, config, motif)
+    run.resume()
+    folders = [Path(folder) for folder in config.data]
+    points = len(motif.keypoint_names)
+    dataset, held_out = (PoseDataset.open(folders, split, points) for split in ("train", "val"))
+    photos = training_photos(config.photos)
+    maker = SampleMaker(dataset, photos, config.side_px, motif.flip_idx, config.negative_share)
+    steps = config.epochs * (len(dataset) // config.batch)
+    deadline = time.monotonic() + 60 * config.minutes if config.minutes else math.inf
+    while run.epoch < config.epochs and time.monotonic() < deadline:
+        yield _one_epoch(run, maker, held_out, steps, tick)
+
+
+def _one_epoch(
+    run: Run, maker: SampleMaker, held_out: PoseDataset, steps: int, tick: Callable[[int, int, int], None]
+) -> EpochResult:
+    began = time.monotonic()
+    losses = _train_epoch(run, maker, steps, lambda done, total: tick(run.epoch, done, total))
+    ap50, recall, false_share = validate(run.averaged(), held_out, run.motif)
+    run.epoch += 1
+    if ap50 > run.best:
+        run.best = ap50
+        pose_model.save_tensors(
+            run.average.state, run.out / "best.safetensors", {"architecture": run.config.architecture}
+        )
+    result = EpochResult(run.epoch, time.monotonic() - began, *losses.tolist(), ap50, recall, false_share)
+    _log(run.out / "log.csv", result)
+    run.save()
+    return result
+
+
+def _log(path: Path, result: EpochResult) -> None:
+    values = asdict(result)
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, values)
+        if new:
+            writer.writeheader()
+        writer.writerow({k: round(v, 5) for k, v in values.items()})
+
+
+def _check_config(out: Path, config: DetectorTraining) -> None:
+    """Write the configuration down, or refuse a folder that was begun with another one (time limit aside)."""
+    text = json.dumps(asdict(replace(config, minutes=0.0)), indent=2)
+    path = out / "config.json"
+    if path.exists() and json.loads(path.read_text()) != json.loads(text):
+        raise AmogusError(
+            f"{out} holds a training run with other settings", "give another folder, or the same settings"
+        )
+    path.write_text(text)

@@ -1,0 +1,114 @@
+"""The YOLO pose network: built without a download, started from plain tensors, fed and read here only.
+
+One door to ultralytics for training. It is told, before it is imported, not to look at the network.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from amogus_search.core.types import Detections
+from amogus_search.errors import MissingExtraError
+from amogus_search.training.pose_data import Sample
+
+
+def _quiet_ultralytics() -> None:
+    os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false")
+    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="amogus-yolo-"))
+
+
+def build(architecture: str, keypoints: int) -> torch.nn.Module:
+    """A one-class pose network with random weights, e.g. of architecture "yolov8n-pose".
+
+    Raises:
+        MissingExtraError: ultralytics is not installed.
+    """
+    _quiet_ultralytics()
+    try:
+        from ultralytics.cfg import get_cfg
+        from ultralytics.nn.tasks import PoseModel
+    except ImportError as error:
+        raise MissingExtraError("training needs ultralytics", 'pip install "amogus_search[train]"') from error
+    model = PoseModel(f"{architecture}.yaml", ch=3, nc=1, data_kpt_shape=[keypoints, 3], verbose=False)
+    model.args = get_cfg()
+    model.names = {0: "amogus"}
+    return model
+
+
+def load_matching(model: torch.nn.Module, path: Path) -> int:
+    """Copy the tensors of a state dict (.safetensors, or .pt read weights-only) that fit; says how many did."""
+    tensors = (
+        load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True, map_location="cpu")
+    )
+    own = model.state_dict()
+    fitting = {k: v.to(own[k].dtype) for k, v in tensors.items() if k in own and own[k].shape == v.shape}
+    model.load_state_dict(fitting, strict=False)
+    return len(fitting)
+
+
+def save_tensors(state: Mapping[str, torch.Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a state dict as fp16 safetensors, via a temporary file."""
+    halves = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
+    temporary = path.with_name(path.name + ".part")
+    save_file(halves, temporary, metadata=dict(metadata))
+    temporary.replace(path)
+
+
+def collate(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+    """A batch in the form that ultralytics' pose loss takes; hidden keypoints count as absent.
+
+    The visibility that the network learns is the evidence that is shown, and a part that something
+    else covers is no evidence.
+    """
+    pixels = np.stack([s.pixels for s in samples]).transpose(0, 3, 1, 2)
+    owner = np.repeat(np.arange(len(samples)), [len(s.boxes) for s in samples])
+    points = np.concatenate([s.keypoints for s in samples]).copy()
+    points[points[:, :, 2] < 2] = 0
+    return {
+        "img": torch.from_numpy(np.ascontiguousarray(pixels))
+        .float()
+        .div_(255)
+        .contiguous(memory_format=torch.channels_last),
+        "batch_idx": torch.from_numpy(owner.astype(np.float32)),
+        "cls": torch.zeros(len(owner), 1),
+        "bboxes": torch.from_numpy(np.concatenate([s.boxes for s in samples])),
+        "keypoints": torch.from_numpy(points),
+    }
+
+
+def in_float32(values: Any) -> Any:
+    """The same nest of tensors in fp32: the loss is not to be trusted in bf16."""
+    if torch.is_tensor(values):
+        return values.float()
+    if isinstance(values, Mapping):
+        return {key: in_float32(value) for key, value in values.items()}
+    return type(values)(in_float32(value) for value in values)
+
+
+def decode_output(
+    output: np.ndarray, min_confidence: float, keypoint_names: Sequence[str], max_iou: float = 0.6
+) -> Detections:
+    """One picture's raw network output -> its findings after suppression; see `core.yolo.decode`."""
+    from amogus_search.core.yolo import decode
+
+    return decode(output, min_confidence=min_confidence, max_iou=max_iou, keypoint_names=keypoint_names)
+
+
+def predict(
+    model: torch.nn.Module, samples: Sequence[Sample], keypoint_names: Sequence[str], min_confidence: float = 0.01
+) -> list[Detections]:
+    """Findings in each sample, in its pixels."""
+    batch = collate(samples)["img"]
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        answer = model(batch)
+    raw = answer[0] if isinstance(answer, (tuple, list)) else answer
+    table = raw.float().numpy()
+    return [decode_output(one, min_confidence, keypoint_names) for one in table]
