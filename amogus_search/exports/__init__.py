@@ -1,0 +1,1 @@
+"""Answers in the forms that people and other programs read: JSON, tables, crops, labels, a gallery."""
