@@ -1,0 +1,1 @@
+"""Models that map crops and texts into one space of unit vectors."""
