@@ -1,0 +1,198 @@
+"""Files from folders, and files named one by one: who is a candidate, and who is left out and why.
+
+In a folder, every regular file is a candidate and is judged by its content, whatever its extension,
+except those that are clearly no pictures by name (`NOT_PICTURES`: text, sidecars, sound, video,
+archives, programs) and dot-files without a picture extension (``.DS_Store``). Those are not counted.
+Dot-folders, index folders and what `exclude` names are not entered. A file that the user names is
+always a candidate. Links inside a folder are never followed; they become skipped entries.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from amogus_search.core.paths import display_path, path_from_text
+from amogus_search.core.types import FileEntry
+from amogus_search.errors import AmogusError
+from amogus_search.sources.decode import access_problem, file_stat
+
+PICTURES = frozenset(b"jpg jpeg jpe jfif mpo png apng webp tif tiff gif bmp dib avif avifs heic heif hif heics".split())
+"""Extensions of the formats that are read; only dot-files are judged by them."""
+NOT_PICTURES = frozenset(
+    b"txt md rst log json jsonl ndjson xml xmp aae thm yml yaml toml ini cfg conf csv tsv parquet arrow html htm css "
+    b"js py pyc ipynb c h cpp java sh bat ps1 exe dll so dylib a o bin pdf doc docx odt xls xlsx ods ppt pptx odp rtf tex "
+    b"epub zip tar gz tgz bz2 xz zst 7z rar iso mp3 wav flac ogg opus m4a aac wma mp4 m4v mov avi mkv webm mpg mpeg "
+    b"mts m2ts 3gp wmv flv srt vtt sqlite sqlite-wal sqlite-shm npy npz safetensors onnx pt pth pkl faiss lock part "
+    b"crdownload torrent url lnk desktop nfo sfv md5 sha256 ttf otf woff woff2".split()
+)
+"""Extensions that are clearly no pictures: such files in a folder are not candidates and are not counted."""
+CATALOG_NAME = b"catalog.sqlite"
+"""A folder that holds a file of this name is an index and is never scanned."""
+_LONGEST_PATH = 4095
+
+
+class FolderSource:
+    """The candidate files of folders and of files named directly.
+
+    Args:
+        paths: what the user named; a link named directly is followed, with the name kept as the root.
+        exclude: globs on names or on paths relative to the root, for files and folders.
+        index_dir: an index folder to leave out, also before it has a catalogue.
+        allow_empty: do not raise when there is no candidate at all.
+
+    Raises:
+        AmogusError: one of the paths does not exist; nothing was looked at then.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | bytes | os.PathLike[str]],
+        *,
+        exclude: Sequence[str] = (),
+        index_dir: str | bytes | Path | None = None,
+        allow_empty: bool = False,
+    ) -> None:
+        self.roots = tuple(dict.fromkeys(os.path.abspath(path_from_text(path)) for path in paths))
+        for root in self.roots:
+            _require(root)
+        self._exclude = tuple(re.compile(fnmatch.translate(glob.rstrip("/"))) for glob in exclude)
+        self._index_dir = os.path.realpath(path_from_text(index_dir)) if index_dir is not None else None
+        self._allow_empty = allow_empty
+
+    def scan(self) -> Iterator[FileEntry]:
+        """Every candidate, root by root in the order given, each root in the order of its paths' bytes.
+
+        Raises:
+            AmogusError: there is none, and the source may not be empty.
+        """
+        seen: set[tuple[int, int]] = set()
+        named: set[bytes] = set()
+        count = 0
+        for root in self.roots:
+            for entry in self._scan_root(root, seen):
+                if entry.path in named:
+                    continue
+                if len(self.roots) > 1:  # a file may be named by itself and lie in a named folder too
+                    named.add(entry.path)
+                count += 1
+                yield entry
+        if not count and not self._allow_empty:
+            raise _nothing_found(self.roots)
+
+    def _scan_root(self, root: bytes, seen: set[tuple[int, int]]) -> Iterator[FileEntry]:
+        try:
+            found = os.stat(root)
+        except OSError as error:
+            yield FileEntry(root, root, None, access_problem(error))
+            return
+        if stat.S_ISDIR(found.st_mode):
+            yield from self._walk(root, root, seen)
+        else:
+            yield _file_entry(os.path.realpath(root), root, found)
+
+    def _walk(self, folder: bytes, root: bytes, seen: set[tuple[int, int]]) -> Iterator[FileEntry]:
+        """Depth first, without recursion: a tree may be deeper than Python's stack."""
+        pending: list[tuple[bytes, bool]] = [(folder, True)]
+        while pending:
+            path, is_folder = pending.pop()
+            if not is_folder:
+                yield _look_at(path, root)
+                continue
+            try:
+                inside = self._list(path, root, seen)
+            except OSError as error:
+                yield FileEntry(path, root, None, access_problem(error))
+                continue
+            pending.extend(reversed(inside))
+
+    def _list(self, folder: bytes, root: bytes, seen: set[tuple[int, int]]) -> list[tuple[bytes, bool]]:
+        """The candidates and folders right inside a folder, sorted as their full paths will be."""
+        found = os.stat(folder)
+        identity = (found.st_dev, found.st_ino)
+        if identity in seen or self._is_index(folder):
+            return []
+        with os.scandir(folder) as listing:
+            children = [(child.path, child.is_dir(follow_symlinks=False)) for child in listing]
+        seen.add(identity)
+        wanted = [child for child in children if self._is_wanted(*child, root=root)]
+        return sorted(wanted, key=lambda child: child[0] + b"/" if child[1] else child[0])
+
+    def _is_wanted(self, path: bytes, is_folder: bool, *, root: bytes) -> bool:
+        name = os.path.basename(path)
+        if self._is_excluded(path, root):
+            return False
+        extension = os.path.splitext(name)[1][1:].lower()
+        if name.startswith(b"."):
+            return not is_folder and extension in PICTURES
+        return is_folder or extension not in NOT_PICTURES
+
+    def _is_excluded(self, path: bytes, root: bytes) -> bool:
+        if not self._exclude:
+            return False
+        spellings = (os.fsdecode(os.path.basename(path)), os.fsdecode(os.path.relpath(path, root)))
+        return any(glob.match(text) for glob in self._exclude for text in spellings)
+
+    def _is_index(self, folder: bytes) -> bool:
+        if self._index_dir is not None and os.path.realpath(folder) == self._index_dir:
+            return True
+        return os.path.lexists(os.path.join(folder, CATALOG_NAME))
+
+
+def _look_at(path: bytes, root: bytes) -> FileEntry:
+    if len(path) > _LONGEST_PATH:
+        return FileEntry(path, root, None, ("path_too_long", f"{len(path)} bytes"))
+    try:
+        found = os.lstat(path)
+    except OSError as error:
+        return FileEntry(path, root, None, access_problem(error))
+    if stat.S_ISLNK(found.st_mode):
+        return FileEntry(path, root, file_stat(found), _link_problem(path, root))
+    return _file_entry(path, root, found)
+
+
+def _file_entry(path: bytes, root: bytes, found: os.stat_result) -> FileEntry:
+    problem = None if stat.S_ISREG(found.st_mode) else ("not_regular", _kind(found.st_mode))
+    return FileEntry(path, root, file_stat(found), problem)
+
+
+def _link_problem(path: bytes, root: bytes) -> tuple[str, str]:
+    """Why a link is not followed: its target is scanned anyway, lies outside, or is not there."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return "not_regular", "a link to nothing"
+    except OSError as error:
+        return "symlink_loop", error.strerror or "a link that cannot be followed"
+    home, target = os.path.realpath(root), os.path.realpath(path)
+    if target == home or target.startswith(os.path.join(home, b"")):
+        return "symlink_loop", "a link into the same folder; its target is looked at by itself"
+    return "outside_root", "a link that leads out of the folder; name its target to have it looked at"
+
+
+def _kind(mode: int) -> str:
+    kinds = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISDIR, "a folder"))
+    return next((name for is_kind, name in kinds if is_kind(mode)), "a device")
+
+
+def _require(root: bytes) -> None:
+    try:
+        os.stat(root)
+    except PermissionError:
+        return  # it is there; the scan says what may not be read
+    except OSError as error:
+        what = "no such file or folder" if isinstance(error, FileNotFoundError) else str(error.strerror).lower()
+        raise AmogusError(f"{what}: {display_path(root)}", "check the spelling, and that its disk is mounted") from None
+
+
+def _nothing_found(roots: Sequence[bytes]) -> AmogusError:
+    where = ", ".join(display_path(root) for root in roots) or "nothing was named"
+    return AmogusError(
+        f"no pictures in {where}",
+        "looked through all folders for JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC; dot-folders, index folders, "
+        "links and what --exclude names are left out",
+    )

@@ -1,0 +1,299 @@
+"""Decoding in processes that may die: a bad file costs its worker and nothing else.
+
+Plain subprocesses, not `multiprocessing`: that would import the user's main script again, which breaks
+notebooks and scripts without a main guard.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from amogus_search.core.types import DecodedImage, FileEntry, FileStat, Pixels, SkippedImage
+from amogus_search.errors import AmogusError
+from amogus_search.settings import DECODE, DecodeSettings
+from amogus_search.sources import wire
+from amogus_search.sources.decode import hash_file
+
+_START_TIMEOUT_S = 60.0
+_BOOTSTRAP = (
+    "import sys; sys.path[:] = sys.argv[2:]; from amogus_search.sources import worker; worker.main(int(sys.argv[1]))"
+)
+_Result = DecodedImage | SkippedImage
+
+
+class DecodePool:
+    """Decodes files in worker processes, in order, reading ahead of whoever takes the pictures.
+
+    Args:
+        settings: limits of one file and of the reading ahead.
+        max_side: longest side of the pixels wanted; None for full size.
+
+    A context manager; workers start with the first file and are killed at the end.
+    """
+
+    def __init__(self, settings: DecodeSettings = DECODE, max_side: int | None = None) -> None:
+        self._settings = settings
+        self._max_side = max_side
+        self._threads = ThreadPoolExecutor(max(1, settings.workers), thread_name_prefix="amogus-decode")
+        self._lock = threading.Lock()
+        self._alone = threading.Lock()
+        self._idle: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._closed = False
+
+    def __enter__(self) -> DecodePool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the workers, also those at work. Safe to call twice."""
+        with self._lock:
+            self._closed = True
+            workers = list(self._all)
+        for worker in workers:
+            worker.signal_kill()  # only that: a thread may still be reading from it
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for worker in workers:
+            self._bury(worker)
+
+    def decode(self, entries: Iterator[FileEntry]) -> Iterator[_Result]:
+        """One result an entry, in the same order; the stat of each is that of the moment it was read.
+
+        Raises:
+            AmogusError: no worker can be started at all.
+        """
+        budget = _Budget(self._settings.read_ahead_bytes)
+        window: deque[Future[_Result]] = deque()
+        most = max(1, self._settings.read_ahead, self._settings.workers)
+        try:
+            for number, entry in enumerate(entries):
+                if len(window) == most:
+                    yield _next_result(window, budget)
+                window.append(self._threads.submit(self._one, entry, number, budget))
+            while window:
+                yield _next_result(window, budget)
+        finally:
+            budget.open_wide()
+            for future in window:
+                future.cancel()
+
+    def digest(self, entry: FileEntry) -> tuple[str, FileStat]:
+        """The sha256 of a file's bytes, and its stat as it was read; nothing is decoded.
+
+        Raises:
+            DecodeError: it cannot be read.
+        """
+        return hash_file(entry.path)
+
+    def _one(self, entry: FileEntry, number: int, budget: _Budget) -> _Result:
+        if entry.problem is not None:
+            return SkippedImage(entry, *entry.problem)
+        result = self._attempt(entry, number, budget)
+        if isinstance(result, SkippedImage) and result.reason in ("decoder_crash", "changed_while_reading"):
+            with self._alone:  # a second chance: the first death may have been a neighbour's, or the system's doing
+                result = self._attempt(entry, number, budget)
+        return result
+
+    def _attempt(self, entry: FileEntry, number: int, budget: _Budget) -> _Result:
+        worker = self._take()
+        try:
+            answer = worker.ask(entry.path, self._max_side, self._settings)
+        except wire.PeerSilentError:
+            self._bury(worker)
+            return SkippedImage(entry, "timeout", f"no picture after {self._settings.timeout_s:g} s")
+        except wire.PeerGoneError:
+            return SkippedImage(entry, "decoder_crash", self._bury(worker))
+        if isinstance(answer, wire.Refusal):
+            self._give_back(worker, tired=answer.reason == "out_of_memory")
+            return SkippedImage(entry, answer.reason, answer.detail, answer.sha256)
+        budget.take(number, answer.nbytes)
+        pixels = worker.pixels(*answer.size_wh)
+        self._give_back(worker)
+        stamped = dataclasses.replace(entry, stat=answer.stat)
+        return DecodedImage(stamped, pixels, answer.full_wh, answer.sha256, answer.format)
+
+    def _take(self) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise AmogusError("the decoding processes were closed")
+            if self._idle:
+                return self._idle.pop()
+        worker = _Worker(self._settings)
+        with self._lock:
+            self._all.add(worker)
+            closed = self._closed
+        if closed:
+            self._bury(worker)
+            raise AmogusError("the decoding processes were closed")
+        return worker
+
+    def _give_back(self, worker: _Worker, *, tired: bool = False) -> None:
+        if tired:
+            self._bury(worker)
+            return
+        with self._lock:
+            if not self._closed:
+                self._idle.append(worker)
+
+    def _bury(self, worker: _Worker) -> str:
+        with self._lock:
+            self._all.discard(worker)
+        return worker.kill()
+
+
+class _Worker:
+    """One decoding process and the nameless file through which its pixels come."""
+
+    def __init__(self, settings: DecodeSettings) -> None:
+        self._fd = _nameless_file()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _BOOTSTRAP, str(self._fd), *_module_path()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                pass_fds=(self._fd,),
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                process_group=0,  # Ctrl-C in a terminal goes to every process of the group; it is the parent's affair
+            )
+        except OSError as error:
+            os.close(self._fd)
+            raise _cannot_start(str(error)) from error
+        try:
+            wire.send(self._stdin, dataclasses.asdict(settings))
+            wire.receive(self._stdout, _START_TIMEOUT_S)
+        except (wire.PeerGoneError, wire.PeerSilentError) as error:
+            raise _cannot_start(self.kill()) from error
+
+    @property
+    def _stdin(self) -> int:
+        assert self._process.stdin is not None
+        return self._process.stdin.fileno()
+
+    @property
+    def _stdout(self) -> int:
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def ask(self, path: bytes, max_side: int | None, settings: DecodeSettings) -> wire.Answer | wire.Refusal:
+        """The worker's answer about one file."""
+        wire.send(self._stdin, {"path": path.hex(), "max_side": max_side})
+        return wire.parse_answer(wire.receive(self._stdout, settings.timeout_s), settings.max_pixels)
+
+    def pixels(self, width: int, height: int) -> Pixels:
+        """A copy of the pixels that the worker just left."""
+        pixels = np.empty((height, width, 3), np.uint8)
+        rest = memoryview(pixels.data).cast("B")
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        while rest:
+            count = os.readv(self._fd, [rest])
+            if count == 0:
+                raise AmogusError("a decoding process left fewer pixels than it said")
+            rest = rest[count:]
+        return pixels
+
+    def signal_kill(self) -> None:
+        """End the process, and nothing else."""
+        self._process.kill()
+
+    def kill(self) -> str:
+        """End the process, close its pipes, and say how it had ended if it had."""
+        ended = self._exit_code()
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        return _how_it_ended(ended)
+
+    def _exit_code(self) -> int | None:
+        """How it ended; a process that just closed its pipe needs a moment to be gone."""
+        try:
+            return self._process.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+class _Budget:
+    """Bytes of pixels that wait to be taken; whoever is next in line never waits, so it cannot lock up."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._next = 0
+        self._open = False
+        self._changed = threading.Condition()
+
+    def take(self, number: int, size: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._open or number == self._next or self._used + size <= self._limit)
+            self._used += size
+
+    def give_back(self, size: int) -> None:
+        """The next result in line was taken."""
+        with self._changed:
+            self._used -= size
+            self._next += 1
+            self._changed.notify_all()
+
+    def open_wide(self) -> None:
+        """Nobody takes results any more: let all who wait finish."""
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()
+
+
+def _next_result(window: deque[Future[_Result]], budget: _Budget) -> _Result:
+    result = window.popleft().result()
+    budget.give_back(result.pixels.nbytes if isinstance(result, DecodedImage) else 0)
+    return result
+
+
+def _nameless_file() -> int:
+    """A file without a name, in memory where the system can: nothing is left behind however this process ends."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("amogus-pixels")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _module_path() -> list[str]:
+    """Where a worker looks for modules: where this process does, less the working folder, plus this package."""
+    package_home = str(Path(__file__).resolve().parents[2])
+    return list(dict.fromkeys([*(path for path in sys.path if path), package_home]))
+
+
+def _how_it_ended(code: int | None) -> str:
+    if code is None:
+        return "the decoding process broke off"
+    if code < 0:
+        try:
+            return f"the decoding process died of {signal.Signals(-code).name}"
+        except ValueError:
+            return f"the decoding process died of signal {-code}"
+    return f"the decoding process ended with status {code}"
+
+
+def _cannot_start(detail: str) -> AmogusError:
+    return AmogusError(f"no decoding process can be started: {detail}", "amogus doctor")
