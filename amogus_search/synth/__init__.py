@@ -1,0 +1,1 @@
+"""Renderer: crewmates in many styles, planted into scenes with exact boxes and keypoints."""

@@ -1,0 +1,118 @@
+"""Whole pictures on a small grid, like a corner of r/place: flags, hearts, letters, noise, and amogi between them."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from amogus_search.synth.backgrounds import photo_crop, random_ground
+from amogus_search.synth.canvas import Canvas
+from amogus_search.synth.compose import Placed
+from amogus_search.synth.distractors import grid_noise
+from amogus_search.synth.palette import random_palette
+from amogus_search.synth.pixelart import PixelCrewmate, cell_colours, random_pixel_crewmate
+from amogus_search.synth.sprite import Rgb, SpriteAttributes
+
+
+def mosaic_canvas(
+    rng: np.random.Generator, size_wh: tuple[int, int], photos: Sequence[Rgb], n_range: tuple[int, int]
+) -> Canvas:
+    """A canvas of `size_wh` whose content lies on cells of 3 to 10 pixels."""
+    cell = int(rng.integers(3, 11))
+    columns, rows = -(-size_wh[0] // cell), -(-size_wh[1] // cell)
+    colours = _colours(rng)
+    grid = _grid(rng, (columns, rows), photos, colours)
+    canvas = Canvas(_enlarged(rng, grid, cell)[: size_wh[1], : size_wh[0]].copy())
+    most = max(n_range[1], int(rng.integers(1, 16)))
+    for _ in range(int(rng.integers(n_range[0], most + 1))):
+        _plant(rng, canvas, cell, colours)
+    return canvas
+
+
+def _colours(rng: np.random.Generator) -> Rgb:
+    """A small set of flat colours, (n, 3)."""
+    base = [(0, 0, 0), (255, 255, 255), (137, 141, 144)]
+    vivid = [random_palette(rng).body for _ in range(int(rng.integers(4, 20)))]
+    return np.array(base + vivid, np.uint8)
+
+
+def _nearest(image: Rgb, colours: Rgb) -> Rgb:
+    gaps = np.abs(image[:, :, None].astype(np.int16) - colours[None, None].astype(np.int16)).sum(-1)
+    return np.asarray(colours[gaps.argmin(-1)], np.uint8)
+
+
+def _grid(rng: np.random.Generator, size_wh: tuple[int, int], photos: Sequence[Rgb], colours: Rgb) -> Rgb:
+    """The canvas without amogi, one pixel a cell: patches of all sorts."""
+    grid = np.full((size_wh[1], size_wh[0], 3), colours[int(rng.integers(len(colours)))], np.uint8)
+    for _ in range(int(rng.integers(1, 22))):
+        w = int(rng.integers(4, max(5, size_wh[0] // 2)))
+        h = int(rng.integers(3, max(4, size_wh[1] // 2)))
+        x, y = int(rng.integers(-w // 2, size_wh[0])), int(rng.integers(-h // 2, size_wh[1]))
+        region = grid[max(0, y) : y + h, max(0, x) : x + w]
+        if region.size:
+            region[:] = _patch(rng, (w, h), photos, colours)[: region.shape[0], : region.shape[1]]
+    return grid
+
+
+def _patch(rng: np.random.Generator, size_wh: tuple[int, int], photos: Sequence[Rgb], colours: Rgb) -> Rgb:
+    """A flag, a picture in few colours, a word, a little figure or random cells."""
+    w, h = size_wh
+    kind = rng.random()
+    if kind < 0.25:
+        bands = colours[rng.integers(0, len(colours), int(rng.integers(2, 6)))]
+        index = np.arange(w if rng.random() < 0.5 else h) * len(bands) // max(w, h)
+        return np.broadcast_to(bands[index][None] if len(index) == w else bands[index][:, None], (h, w, 3)).copy()
+    if kind < 0.5:
+        picture = photo_crop(rng, photos, (w, h)) if len(photos) else random_ground(rng, (w, h))
+        return _nearest(picture, colours)
+    flat = np.full((h, w, 3), colours[int(rng.integers(len(colours)))], np.uint8)
+    if kind < 0.7:
+        text = "".join(chr(c) for c in rng.integers(65, 91, 6))
+        ink = colours[int(rng.integers(len(colours)))].tolist()
+        cv2.putText(flat, text, (1, max(7, h - 2)), cv2.FONT_HERSHEY_PLAIN, float(rng.uniform(0.5, 0.9)), ink, 1)
+    elif kind < 0.9:
+        figure = grid_noise(rng, 1.0).rgba[:h, :w]
+        seen = figure[..., 3] > 0
+        flat[: figure.shape[0], : figure.shape[1]][seen] = _nearest(figure[..., :3], colours)[seen]
+    else:
+        flat = colours[rng.integers(0, len(colours), (h, w))]
+    return flat
+
+
+def _enlarged(rng: np.random.Generator, grid: Rgb, cell: int) -> Rgb:
+    """Cells as hard squares; blurred canvases come from the later effects."""
+    big = grid.repeat(cell, 0).repeat(cell, 1)
+    if cell >= 6 and rng.random() < 0.08:
+        big[::cell] = big[::cell] // 2 + 60
+        big[:, ::cell] = big[:, ::cell] // 2 + 60
+    return np.ascontiguousarray(big)
+
+
+def _plant(rng: np.random.Generator, canvas: Canvas, cell: int, colours: Rgb) -> None:
+    """An amogus on the grid, in colours of the canvas or its own."""
+    drawing = random_pixel_crewmate(rng, mini=bool(rng.random() < 0.7))
+    rows, columns = drawing.cells.shape
+    height, width = canvas.image.shape[:2]
+    if rows * cell > height or columns * cell > width:
+        return
+    x = int(rng.integers(0, (width - columns * cell) // cell + 1)) * cell
+    y = int(rng.integers(0, (height - rows * cell) // cell + 1)) * cell
+    palette = random_palette(rng)
+    paints = cell_colours(palette, rng)
+    if rng.random() < 0.6:
+        paints = _nearest(paints[None], colours)[0]
+        if np.abs(paints[1].astype(int) - paints[3]).sum() < 60:
+            paints[3] = 255 - paints[1]
+    placed = _placed(drawing, paints, cell, x, y)
+    keypoints = drawing.keypoints.copy()
+    keypoints[keypoints[:, 2] > 0, :2] = keypoints[keypoints[:, 2] > 0, :2] * cell + (x, y)
+    attributes = SpriteAttributes(palette.name, "pixel", drawing.backpack, None, drawing.facing, "pixel")
+    before = canvas.image.copy()
+    if canvas.fits(placed, 0.0) and not canvas.add(placed, keypoints, attributes, least_change=30.0):
+        canvas.image[:] = before
+
+
+def _placed(drawing: PixelCrewmate, paints: Rgb, cell: int, x: int, y: int) -> Placed:
+    cells = drawing.cells.repeat(cell, 0).repeat(cell, 1)
+    mask = np.where(cells > 0, np.uint8(255), np.uint8(0))
+    return Placed(np.dstack([paints[cells], mask]).astype(np.float32), mask, x, y)
