@@ -14,8 +14,8 @@ PREPROCESSING_VERSION = 1
 class Profile:
     """How closely a picture is looked at.
 
-    full_px:      the whole frame is fitted into squares of these sides (pixels); the smaller one sees what fills the frame
-    native_tiles: also cut the frame into tiles at its own size, and at half sizes in between, when it is much larger than a tile
+    full_px:      the whole frame is fitted into squares of these sides (pixels); the smaller one sees what fills it
+    native_tiles: also cut a frame much larger than a tile into tiles at its own size, and at half sizes in between
     enlarge:      also cut tiles enlarged by these factors, for the tiny and for pixel art
     """
 
@@ -37,7 +37,7 @@ DEFAULT_PROFILE = "balanced"
 
 @dataclass(frozen=True)
 class TilingSettings:
-    """overlap_ratio: share of a tile that its neighbour sees too; a finding up to that size is whole in one of them.
+    """overlap_ratio: share of a tile that its neighbour sees too; what is no larger is whole in one of them.
 
     much_larger: native tiles are cut when the frame's long side is this many tiles or more
     max_enlarged_px: a frame longer than this after enlargement is not enlarged by that factor (cost grows with its square)
@@ -99,7 +99,8 @@ class IndexSettings:
 
     commit_seconds: or this long, for slow profiles
     racy_ns: a file changed less than this before the scan is hashed even if its stat looks unchanged
-    gone_share, gone_least: more missing files than both stop the run until the user confirms (an unmounted disk looks like that)
+    gone_share, gone_least: more missing files than both stop the run until the user confirms, since an
+        unmounted disk looks like that
     """
 
     commit_images: int = 64
@@ -108,6 +109,13 @@ class IndexSettings:
     gone_share: float = 0.3
     gone_least: int = 50
 
+
+DETECT = DetectSettings()
+TILING = TilingSettings()
+CROPS = CropSettings()
+DECODE = DecodeSettings()
+INDEX = IndexSettings()
+"""The defaults, ready to be used as default arguments (all of them are immutable)."""
 
 DEFAULT_THRESHOLD = 0.5
 """amogusness from which `detect`, `convert` and `status` count a finding (D6b)."""

@@ -57,7 +57,7 @@ def starts(length: int, window: int, overlap: float) -> list[int]:
     if length <= window:
         return [0]
     count = int(np.ceil((length - window) / (window * (1 - overlap)))) + 1
-    return [int(round(start)) for start in np.linspace(0, length - window, count)]
+    return [round(float(start)) for start in np.linspace(0, length - window, count)]
 
 
 def grid(size_wh: tuple[int, int], tile_px: int, zoom: float, overlap: float) -> list[Tile]:
@@ -92,7 +92,7 @@ def plan(
 ) -> list[Tile]:
     """All windows for one picture, from the coarsest to the finest; see `settings.Profile`.
 
-    Neighbouring zooms differ by at most two and the coarsest shows the whole frame, so whatever a finer
+    Neighbouring zooms differ by less than twice `much_larger` and the coarsest shows the whole frame, so whatever a finer
     window cuts off is seen whole by a coarser one.
     """
     tiles = [fitted(size_wh, side) for side in full_px]

@@ -13,7 +13,7 @@ from amogus_search.core.ids import fingerprint
 from amogus_search.core.motif import Motif
 from amogus_search.core.types import Detections
 from amogus_search.errors import AmogusError
-from amogus_search.settings import DetectSettings
+from amogus_search.settings import DETECT
 
 _INPUT = "images"
 _INPUT = "images"
@@ -91,7 +91,7 @@ class OpenVinoDetector:
             yolo.decode(
                 one,
                 min_confidence=_FLOOR,
-                max_iou=DetectSettings().nms_iou,
+                max_iou=DETECT.nms_iou,
                 keypoint_names=self.motif.keypoint_names,
             )
             for one in output

@@ -20,7 +20,7 @@ from amogus_search.core.ids import fingerprint
 from amogus_search.core.motif import Motif
 from amogus_search.core.types import Detections
 from amogus_search.errors import MissingExtraError, WeightsError
-from amogus_search.settings import DetectSettings
+from amogus_search.settings import DETECT
 
 _FLOOR = 0.05
 """Confidence below which nothing is ever reported, whatever the settings."""
@@ -86,12 +86,11 @@ class UltralyticsDetector:
         """Findings in each of (b, side, side, 3) uint8 RGB tiles."""
         if not len(tiles):
             return []
-        settings = DetectSettings()
         results = self._model.predict(
             [np.ascontiguousarray(tile[..., ::-1]) for tile in tiles],
             imgsz=tiles.shape[1],
             conf=_FLOOR,
-            iou=settings.nms_iou,
+            iou=DETECT.nms_iou,
             verbose=False,
             device="cpu",
         )

@@ -15,7 +15,7 @@ from amogus_search.core.evidence import with_evidence
 from amogus_search.core.types import DecodedImage, Detections, SkippedImage
 from amogus_search.pipeline.resize import resize
 from amogus_search.ports import Detector
-from amogus_search.settings import DetectSettings, Profile, TilingSettings
+from amogus_search.settings import DETECT, TILING, DetectSettings, Profile, TilingSettings
 
 Found = tuple[DecodedImage, Detections]
 
@@ -41,8 +41,8 @@ def detect_images(
     detector: Detector,
     profile: Profile,
     *,
-    detect: DetectSettings = DetectSettings(),
-    tiles: TilingSettings = TilingSettings(),
+    detect: DetectSettings = DETECT,
+    tiles: TilingSettings = TILING,
 ) -> Iterator[Found | SkippedImage]:
     """The findings of each picture, with evidence, in the order of the input.
 

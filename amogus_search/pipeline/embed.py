@@ -10,7 +10,7 @@ import numpy as np
 from amogus_search.core.cropping import crop
 from amogus_search.core.types import DecodedImage, Detections, ImageFindings, Pixels, SkippedImage, Vectors
 from amogus_search.ports import Embedder
-from amogus_search.settings import CropSettings
+from amogus_search.settings import CROPS, CropSettings
 
 Verifier = Callable[[list[Pixels]], np.ndarray]
 """Crops -> (n,) margins: how much more each looks like the motif than like an ordinary photo."""
@@ -27,7 +27,7 @@ def embed_findings(
     embedder: Embedder | None,
     verifier: Verifier | None = None,
     *,
-    crops: CropSettings = CropSettings(),
+    crops: CropSettings = CROPS,
     images_at_once: int = 8,
 ) -> Iterator[ImageFindings | SkippedImage]:
     """Everything the models say of each picture, in the order of the input.
@@ -51,7 +51,7 @@ def verify_findings(
     found: Iterable[tuple[DecodedImage, Detections] | SkippedImage],
     verifier: Verifier,
     *,
-    crops: CropSettings = CropSettings(),
+    crops: CropSettings = CROPS,
 ) -> Iterator[tuple[DecodedImage, Detections] | SkippedImage]:
     """The same findings with the verifier's margins filled in, for use without an index."""
     for item in found:

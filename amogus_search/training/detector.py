@@ -195,7 +195,7 @@ def _train_batch(run: Run, samples: Sequence[Sample]) -> np.ndarray:
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 10.0)
     run.optimizer.step()
     run.average.update(run.model)
-    return parts.detach().numpy()[:5].astype(float)
+    return np.asarray([float(part) for part in parts.values()])  # box, pose, visibility, class, dfl
 
 
 def _pixel_boxes(sample: Sample) -> Boxes:

@@ -1,0 +1,79 @@
+"""Fit and check a calibration: from judged findings to curves, and how honest they are on other findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.core.calibration import Calibration, Curve, features, fit_curve
+from amogus_search.core.motif import Motif
+from amogus_search.core.types import Detections
+from amogus_search.evaluation.detection import Judged
+
+
+def findings_of(judged: Sequence[Judged]) -> tuple[Detections, NDArray[np.bool_]]:
+    """All findings pooled, and (n,) whether each one is real."""
+    some = [one for one in judged if len(one.detections)]
+    together = Detections.concatenate([one.detections for one in some])
+    return together, np.concatenate([one.taken >= 0 for one in some])
+
+
+def _curve(detections: Detections, correct: NDArray[np.bool_], weight: NDArray[np.float64], *, margin: bool) -> Curve:
+    names = detections.evidence_names
+    table = features(detections, names)
+    if not margin:
+        table[:, 1] = 0
+    bias, confidence, slope, *parts = fit_curve(table, correct, weight)
+    return Curve(float(bias), float(confidence), float(slope), {n: float(w) for n, w in zip(names, parts, strict=True)})
+
+
+def fit(
+    groups: Mapping[str, tuple[Sequence[Judged], float]],
+    background: Sequence[Judged],
+    motif: Motif,
+    made: Mapping[str, Any],
+) -> Calibration:
+    """Fit both curves on a stated mix of findings, then read rarity off background photos.
+
+    Args:
+        groups: name -> (judged pictures, how many pictures' worth they stand for). The weights state the
+            world in which amogusness is a share: how many renders and how many photos a person points it at.
+        background: ordinary photos without the motif.
+        made: what to write down about it.
+    """
+    parts, truths, weights = [], [], []
+    for judged, worth in groups.values():
+        detections, correct = findings_of(judged)
+        parts.append(detections)
+        truths.append(correct)
+        weights.append(np.full(len(correct), worth / max(1, len(judged))))
+    together, correct = Detections.concatenate(parts), np.concatenate(truths)
+    weight = np.concatenate(weights)
+    has_margin = not np.isnan(together.margin).any()
+    without = _curve(together, correct, weight, margin=False)
+    with_margin = _curve(together, correct, weight, margin=True) if has_margin else without
+    draft = Calibration(with_margin, without, np.zeros(0), made)
+    best = [float(draft.amogusness(one.detections).max(initial=0.0)) for one in background]
+    mix = {name: {"pictures": len(judged), "worth": worth} for name, (judged, worth) in groups.items()}
+    return Calibration(
+        with_margin, without, np.sort(best), {**made, "motif": motif.name, "mix": mix, "background": len(background)}
+    )
+
+
+def expected_error(probability: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = 10) -> float:
+    """Expected calibration error over equal-mass bins (Naeini et al., 2015)."""
+    order = np.argsort(probability, kind="stable")
+    chunks = np.array_split(order, bins)
+    return float(sum(len(c) / len(order) * abs(probability[c].mean() - correct[c].mean()) for c in chunks if len(c)))
+
+
+def area_under_curve(score: NDArray[Any], correct: NDArray[np.bool_]) -> float:
+    """Chance that a real finding scores above a false one, ties counting half."""
+    real, false = score[correct], np.sort(score[~correct])
+    if not len(real) or not len(false):
+        return float("nan")
+    below = np.searchsorted(false, real, side="left") + np.searchsorted(false, real, side="right")
+    return float(below.mean() / 2 / len(false))

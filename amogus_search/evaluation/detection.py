@@ -1,0 +1,111 @@
+"""How well findings agree with the truth: average precision, recall, and false findings per photo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from amogus_search.core.metrics import average_precision, false_findings, match, poisson_interval, pool, recall_at
+from amogus_search.core.types import Boxes, Detections, FindingScores, Pixels, Scores, SkippedImage
+from amogus_search.errors import AmogusError
+from amogus_search.evaluation.labelled import LabelledImage, entries
+from amogus_search.pipeline.detect import detect_images
+from amogus_search.pipeline.embed import verify_findings
+from amogus_search.ports import Decoder, Detector
+from amogus_search.settings import DETECT, DetectSettings, Profile
+
+Verifier = Callable[[list[Pixels]], Scores]
+Scorer = Callable[[Detections], FindingScores]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One picture's findings beside its truth.
+
+    truth: (m, 4) true boxes
+    taken: (n,) for each finding the row of the true box it matched at IoU 0.5, or -1
+    """
+
+    image: LabelledImage
+    size_wh: tuple[int, int]
+    detections: Detections
+    truth: Boxes
+    taken: Any
+
+
+@dataclass(frozen=True)
+class DetectionReport:
+    """Metrics of one dataset; thresholds are on amogusness, or on confidence where nothing is calibrated.
+
+    false_per_100: false findings at the threshold per 100 pictures, with a 95 % Poisson interval
+    """
+
+    images: int
+    truth: int
+    threshold: float
+    ap50: float
+    ap50_confidence: float
+    recall: float
+    precision: float
+    false_findings: int
+    false_per_100: float
+    false_interval: tuple[float, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def judge(
+    images: Sequence[LabelledImage],
+    decoder: Decoder,
+    detector: Detector,
+    profile: Profile,
+    *,
+    verifier: Verifier | None = None,
+    detect: DetectSettings = DETECT,
+) -> Iterator[Judged]:
+    """Run the models on every picture and match what they find with the truth.
+
+    Raises:
+        AmogusError: a picture of the dataset cannot be decoded (a measurement must not shrink silently).
+    """
+    found = detect_images(decoder.decode(entries(images)), detector, profile, detect=detect)
+    verified = verify_findings(found, verifier) if verifier else found
+    for image, item in zip(images, verified, strict=True):
+        if isinstance(item, SkippedImage):
+            raise AmogusError(f"{image.path}: {item.reason}: {item.detail}", "take it out of the dataset")
+        decoded, detections = item
+        truth = image.truth(decoded.full_wh)
+        taken = match(detections.xyxy, detections.confidence, truth, 0.5)
+        yield Judged(image, decoded.full_wh, detections, truth, taken)
+
+
+def report(judged: Sequence[Judged], scorer: Scorer, threshold: float) -> DetectionReport:
+    """All metrics of one dataset."""
+    scores = [_ranking(one.detections, scorer) for one in judged]
+    matches = pool((j.detections.xyxy, s, j.truth) for j, s in zip(judged, scores, strict=True))
+    raw = pool((j.detections.xyxy, j.detections.confidence, j.truth) for j in judged)
+    wrong = false_findings(matches, threshold)
+    right = int(matches.correct[matches.score >= threshold].sum())
+    low, high = poisson_interval(wrong, len(judged) / 100)
+    return DetectionReport(
+        images=len(judged),
+        truth=matches.expected,
+        threshold=threshold,
+        ap50=average_precision(matches),
+        ap50_confidence=average_precision(raw),
+        recall=recall_at(matches, threshold),
+        precision=right / max(1, right + wrong),
+        false_findings=wrong,
+        false_per_100=100 * wrong / max(1, len(judged)),
+        false_interval=(round(low, 2), round(high, 2)),
+    )
+
+
+def _ranking(detections: Detections, scorer: Scorer) -> Scores:
+    amogusness = scorer(detections).amogusness
+    return np.where(np.isnan(amogusness), detections.confidence, amogusness).astype(np.float32)

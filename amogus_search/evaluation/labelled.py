@@ -1,0 +1,65 @@
+"""Pictures whose truth is known: YOLO folders, and plain folders in which there is nothing to find."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from amogus_search.core.labels import parse_yolo
+from amogus_search.core.splits import is_held_out
+from amogus_search.core.types import Boxes, FileEntry
+from amogus_search.errors import AmogusError
+
+_EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One picture and its label file; without one there is nothing to find in it."""
+
+    path: Path
+    label: Path | None
+
+    def truth(self, size_wh: tuple[int, int]) -> Boxes:
+        """(n, 4) true boxes in pixels."""
+        if self.label is None or not self.label.exists():
+            return np.zeros((0, 4), np.float32)
+        # Only the boxes count here, so keypoint columns of any motif are cut off.
+        lines = [" ".join(line.split()[:5]) for line in self.label.read_text().splitlines() if line.strip()]
+        return parse_yolo("\n".join(lines), size_wh).xyxy
+
+
+def read_dataset(folder: Path, split: str = "") -> list[LabelledImage]:
+    """The pictures of a YOLO dataset (`images/` and `labels/` beside it), or of a folder without labels.
+
+    Args:
+        split: only the pictures below `images/<split>`.
+
+    Raises:
+        AmogusError: there are no pictures.
+    """
+    images = folder / "images" / split if (folder / "images").is_dir() else folder
+    labels = folder / "labels" / split if (folder / "labels").is_dir() else None
+    paths = [p for p in sorted(images.rglob("*")) if p.suffix.lower() in _EXTENSIONS]
+    if not paths:
+        raise AmogusError(f"there are no pictures in {images}", "give a YOLO dataset folder, or a folder of photos")
+    return [
+        LabelledImage(p, (labels / p.relative_to(images)).with_suffix(".txt") if labels is not None else None)
+        for p in paths
+    ]
+
+
+def held_out(images: Sequence[LabelledImage]) -> list[LabelledImage]:
+    """Those that no training run may have seen, by their content."""
+    return [i for i in images if is_held_out(hashlib.sha256(i.path.read_bytes()).hexdigest())]
+
+
+def entries(images: Sequence[LabelledImage]) -> Iterator[FileEntry]:
+    """The pictures as a decoder takes them."""
+    for image in images:
+        path = bytes(image.path.resolve())
+        yield FileEntry(path=path, root=path, stat=None)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amogus_search.core import tiling
+from amogus_search.core.types import Detections
+from amogus_search.pipeline.resize import resize
+from amogus_search.settings import PROFILES, TILING
+
+
+def plan(size_wh, name="balanced"):
+    profile = PROFILES[name]
+    return tiling.plan(
+        size_wh,
+        640,
+        full_px=profile.full_px,
+        native_tiles=profile.native_tiles,
+        enlarge=profile.enlarge,
+        overlap=TILING.overlap_ratio,
+        much_larger=TILING.much_larger,
+        max_enlarged_px=TILING.max_enlarged_px,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_the_tiles_of_every_zoom_cover_the_whole_picture(width, height):
+    by_zoom = {}
+    for tile in plan((width, height)):
+        by_zoom.setdefault(tile.zoom, []).append(tile)
+    for tiles in by_zoom.values():
+        seen = np.zeros((height, width), bool)
+        for t in tiles:
+            seen[t.y : t.y + t.height, t.x : t.x + t.width] = True
+        assert seen.all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(641, 9000), st.sampled_from([0.1, 0.2, 0.5]))
+def test_neighbouring_tiles_overlap_by_at_least_the_ratio(length, overlap):
+    starts = tiling.starts(length, 640, overlap)
+    assert starts[0] == 0
+    assert starts[-1] == length - 640
+    assert (640 - np.diff(starts) >= overlap * 640 - 1).all()
+
+
+def test_neighbouring_zooms_are_close_enough_that_what_one_cuts_the_next_shows_whole():
+    zooms = sorted({tile.zoom for tile in plan((6000, 4000))})
+    assert all(b / a <= 2 * TILING.much_larger for a, b in zip(zooms, zooms[1:], strict=False))
+
+
+def test_a_small_picture_is_looked_at_whole_only():
+    assert {(t.width, t.height) for t in plan((500, 400))} == {(500, 400)}
+
+
+@pytest.mark.parametrize("size_wh", [(640, 480), (300, 900), (2000, 1300)])
+def test_a_point_goes_to_the_tile_and_back(size_wh):
+    """The way there is the picture itself: a white dot is found where it was put."""
+    pixels = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    spot = (size_wh[0] // 3, size_wh[1] // 2)
+    pixels[spot[1] - 8 : spot[1] + 8, spot[0] - 8 : spot[0] + 8] = 255
+    for tile in plan(size_wh):
+        shown = tiling.cut(pixels, tile, resize)
+        width, height = tile.shown_wh
+        ys, xs = np.nonzero(shown[:height, :width, 0] > 128)
+        whole = tile.x + 9 <= spot[0] < tile.x + tile.width - 9 and tile.y + 9 <= spot[1] < tile.y + tile.height - 9
+        if not whole or len(xs) < 4:
+            continue
+        box = [[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]]
+        back = tiling.to_image(Detections.make(box, [0.5]), tile, size_wh).xyxy[0]
+        assert np.abs((back[:2] + back[2:]) / 2 - spot).max() <= 1.5 / min(1, tile.zoom)
+
+
+def test_a_box_cut_by_a_tile_edge_is_marked_but_not_one_at_the_edge_of_the_picture():
+    tile = tiling.Tile(0, 100, 640, 640, 1.0, 640)
+    found = np.asarray([[0, 200, 50, 300], [300, 0, 350, 90], [600, 300, 640, 400], [100, 100, 200, 200]], np.float32)
+    assert tiling.is_cut(found, tile, (2000, 2000)).tolist() == [False, True, True, False]
+
+
+def test_padding_is_grey_and_the_picture_lies_in_the_upper_left():
+    pixels = np.full((100, 200, 3), 255, np.uint8)
+    shown = tiling.cut(pixels, tiling.fitted((200, 100), 320), resize)
+    assert shown.shape == (320, 320, 3)
+    assert (shown[:160] == 255).all()
+    assert (shown[160:] == tiling.PAD_VALUE).all()
+
+
+def test_a_tile_without_structure_is_empty_and_one_with_a_speck_is_not():
+    flat = np.full((64, 64, 3), 90, np.uint8)
+    specked = flat.copy()
+    specked[8:24, 8:24] = 250
+    assert tiling.is_empty(flat, TILING.empty_std)
+    assert not tiling.is_empty(specked, TILING.empty_std)
