@@ -174,9 +174,7 @@ def _data_uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _items(
-    hits: Sequence[Hit], read_pixels: ReadPixels, album: _Album, link_originals: bool
-) -> list[dict[str, Any]]:
+def _items(hits: Sequence[Hit], read_pixels: ReadPixels, album: _Album, link_originals: bool) -> list[dict[str, Any]]:
     """The records of the page in order of rank, worked through photo by photo, so that each is decoded once."""
     by_path: dict[bytes, list[int]] = {}
     for place, hit in enumerate(hits):
