@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+from pathlib import PurePath
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 """Controls, direction marks and line separators (they can forge a line of output), and bytes that are not UTF-8."""
@@ -14,9 +14,9 @@ def display_path(path: bytes) -> str:
     return _UNSAFE.sub(_escaped, path.decode("utf-8", "surrogateescape"))
 
 
-def path_from_text(text: str | os.PathLike[str] | bytes) -> bytes:
+def path_from_text(text: str | bytes | PurePath) -> bytes:
     """The path's bytes, from what the command line or a caller gave."""
-    return os.fsencode(text)
+    return text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogateescape")
 
 
 def path_fields(path: bytes) -> dict[str, str]:

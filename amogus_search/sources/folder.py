@@ -25,10 +25,10 @@ PICTURES = frozenset(b"jpg jpeg jpe jfif mpo png apng webp tif tiff gif bmp dib 
 """Extensions of the formats that are read; only dot-files are judged by them."""
 NOT_PICTURES = frozenset(
     b"txt md rst log json jsonl ndjson xml xmp aae thm yml yaml toml ini cfg conf csv tsv parquet arrow html htm css "
-    b"js py pyc ipynb c h cpp java sh bat ps1 exe dll so dylib a o bin pdf doc docx odt xls xlsx ods ppt pptx odp rtf tex "
+    b"js py pyc ipynb c h cpp java sh bat ps1 exe dll so dylib a o bin pdf doc docx odt xls xlsx ods ppt pptx odp rtf "
     b"epub zip tar gz tgz bz2 xz zst 7z rar iso mp3 wav flac ogg opus m4a aac wma mp4 m4v mov avi mkv webm mpg mpeg "
-    b"mts m2ts 3gp wmv flv srt vtt sqlite sqlite-wal sqlite-shm npy npz safetensors onnx pt pth pkl faiss lock part "
-    b"crdownload torrent url lnk desktop nfo sfv md5 sha256 ttf otf woff woff2".split()
+    b"tex mts m2ts 3gp wmv flv srt vtt sqlite sqlite-wal sqlite-shm npy npz safetensors onnx pt pth pkl faiss lock "
+    b"part crdownload torrent url lnk desktop nfo sfv md5 sha256 ttf otf woff woff2".split()
 )
 """Extensions that are clearly no pictures: such files in a folder are not candidates and are not counted."""
 CATALOG_NAME = b"catalog.sqlite"
@@ -51,7 +51,7 @@ class FolderSource:
 
     def __init__(
         self,
-        paths: Sequence[str | bytes | os.PathLike[str]],
+        paths: Sequence[str | bytes | Path],
         *,
         exclude: Sequence[str] = (),
         index_dir: str | bytes | Path | None = None,

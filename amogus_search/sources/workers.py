@@ -7,30 +7,19 @@ notebooks and scripts without a main guard.
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
-from amogus_search.core.types import DecodedImage, FileEntry, FileStat, Pixels, SkippedImage
+from amogus_search.core.types import DecodedImage, FileEntry, FileStat, SkippedImage
 from amogus_search.errors import AmogusError
 from amogus_search.settings import DECODE, DecodeSettings
 from amogus_search.sources import wire
 from amogus_search.sources.decode import hash_file
+from amogus_search.sources.process import DecodeProcess
 
-_START_TIMEOUT_S = 60.0
-_BOOTSTRAP = (
-    "import sys; sys.path[:] = sys.argv[2:]; from amogus_search.sources import worker; worker.main(int(sys.argv[1]))"
-)
 _Result = DecodedImage | SkippedImage
 
 
@@ -50,8 +39,8 @@ class DecodePool:
         self._threads = ThreadPoolExecutor(max(1, settings.workers), thread_name_prefix="amogus-decode")
         self._lock = threading.Lock()
         self._alone = threading.Lock()
-        self._idle: list[_Worker] = []
-        self._all: set[_Worker] = set()
+        self._idle: list[DecodeProcess] = []
+        self._all: set[DecodeProcess] = set()
         self._closed = False
 
     def __enter__(self) -> DecodePool:
@@ -129,13 +118,13 @@ class DecodePool:
         stamped = dataclasses.replace(entry, stat=answer.stat)
         return DecodedImage(stamped, pixels, answer.full_wh, answer.sha256, answer.format)
 
-    def _take(self) -> _Worker:
+    def _take(self) -> DecodeProcess:
         with self._lock:
             if self._closed:
                 raise AmogusError("the decoding processes were closed")
             if self._idle:
                 return self._idle.pop()
-        worker = _Worker(self._settings)
+        worker = DecodeProcess(self._settings)
         with self._lock:
             self._all.add(worker)
             closed = self._closed
@@ -144,7 +133,7 @@ class DecodePool:
             raise AmogusError("the decoding processes were closed")
         return worker
 
-    def _give_back(self, worker: _Worker, *, tired: bool = False) -> None:
+    def _give_back(self, worker: DecodeProcess, *, tired: bool = False) -> None:
         if tired:
             self._bury(worker)
             return
@@ -152,87 +141,10 @@ class DecodePool:
             if not self._closed:
                 self._idle.append(worker)
 
-    def _bury(self, worker: _Worker) -> str:
+    def _bury(self, worker: DecodeProcess) -> str:
         with self._lock:
             self._all.discard(worker)
         return worker.kill()
-
-
-class _Worker:
-    """One decoding process and the nameless file through which its pixels come."""
-
-    def __init__(self, settings: DecodeSettings) -> None:
-        self._fd = _nameless_file()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOTSTRAP, str(self._fd), *_module_path()],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                pass_fds=(self._fd,),
-                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-                process_group=0,  # Ctrl-C in a terminal goes to every process of the group; it is the parent's affair
-            )
-        except OSError as error:
-            os.close(self._fd)
-            raise _cannot_start(str(error)) from error
-        try:
-            wire.send(self._stdin, dataclasses.asdict(settings))
-            wire.receive(self._stdout, _START_TIMEOUT_S)
-        except (wire.PeerGoneError, wire.PeerSilentError) as error:
-            raise _cannot_start(self.kill()) from error
-
-    @property
-    def _stdin(self) -> int:
-        assert self._process.stdin is not None
-        return self._process.stdin.fileno()
-
-    @property
-    def _stdout(self) -> int:
-        assert self._process.stdout is not None
-        return self._process.stdout.fileno()
-
-    def ask(self, path: bytes, max_side: int | None, settings: DecodeSettings) -> wire.Answer | wire.Refusal:
-        """The worker's answer about one file."""
-        wire.send(self._stdin, {"path": path.hex(), "max_side": max_side})
-        return wire.parse_answer(wire.receive(self._stdout, settings.timeout_s), settings.max_pixels)
-
-    def pixels(self, width: int, height: int) -> Pixels:
-        """A copy of the pixels that the worker just left."""
-        pixels = np.empty((height, width, 3), np.uint8)
-        rest = memoryview(pixels.data).cast("B")
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        while rest:
-            count = os.readv(self._fd, [rest])
-            if count == 0:
-                raise AmogusError("a decoding process left fewer pixels than it said")
-            rest = rest[count:]
-        return pixels
-
-    def signal_kill(self) -> None:
-        """End the process, and nothing else."""
-        self._process.kill()
-
-    def kill(self) -> str:
-        """End the process, close its pipes, and say how it had ended if it had."""
-        ended = self._exit_code()
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        return _how_it_ended(ended)
-
-    def _exit_code(self) -> int | None:
-        """How it ended; a process that just closed its pipe needs a moment to be gone."""
-        try:
-            return self._process.wait(timeout=0.2)
-        except subprocess.TimeoutExpired:
-            return None
 
 
 class _Budget:
@@ -268,32 +180,3 @@ def _next_result(window: deque[Future[_Result]], budget: _Budget) -> _Result:
     result = window.popleft().result()
     budget.give_back(result.pixels.nbytes if isinstance(result, DecodedImage) else 0)
     return result
-
-
-def _nameless_file() -> int:
-    """A file without a name, in memory where the system can: nothing is left behind however this process ends."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("amogus-pixels")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _module_path() -> list[str]:
-    """Where a worker looks for modules: where this process does, less the working folder, plus this package."""
-    package_home = str(Path(__file__).resolve().parents[2])
-    return list(dict.fromkeys([*(path for path in sys.path if path), package_home]))
-
-
-def _how_it_ended(code: int | None) -> str:
-    if code is None:
-        return "the decoding process broke off"
-    if code < 0:
-        try:
-            return f"the decoding process died of {signal.Signals(-code).name}"
-        except ValueError:
-            return f"the decoding process died of signal {-code}"
-    return f"the decoding process ended with status {code}"
-
-
-def _cannot_start(detail: str) -> AmogusError:
-    return AmogusError(f"no decoding process can be started: {detail}", "amogus doctor")
