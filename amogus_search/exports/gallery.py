@@ -194,7 +194,7 @@ def _items(hits: Sequence[Hit], read_pixels: ReadPixels, album: _Album, link_ori
 
 def _item(hit: Hit, picture: Picture | Problem, album: _Album, crops: dict[int, int]) -> dict[str, Any]:
     folder, _, name = hit.path.rpartition(b"/")
-    item = {
+    item: dict[str, Any] = {
         "rank": int(hit.rank),
         "name": display_path(name),
         "folder": display_path(folder + b"/") if folder else "",

@@ -67,8 +67,8 @@ def write_yolo(
     Raises:
         UsageError: `out` is in a photo folder, or has something else in it.
     """
-    for folder in (out, out / "images", out / "labels"):
-        check_outside(folder, source_folders)
+    for place in (out, out / "images", out / "labels"):
+        check_outside(place, source_folders)
     claim_folder(out, _is_yolo_export, "a YOLO export", overwrite=overwrite)
     images = annotated_images(hits, selection)
     names = next((i.hit.detections.keypoint_names for i in images if i.hit.detections.keypoint_names), ())

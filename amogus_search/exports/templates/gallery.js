@@ -65,7 +65,7 @@
   }
 
   function picture(place, options) {
-    const node = element("img", { decoding: "async", draggable: "false", ...options });
+    const node = element("img", { draggable: "false", ...options });
     node.src = data.pictures[place];
     return node;
   }
@@ -162,12 +162,13 @@
 
   function card(item, place) {
     const view = element("span", { class: "card-view" }, stage(item, -1));
-    let rankSide = "";
-    if (best(item) && best(item).crop !== null && share(item) < 0.2) {
-      const [down, across] = corner(item);
+    const [down, across] = best(item) ? corner(item) : ["bottom", "right"];
+    // The rank keeps clear of the finding and of the lens, which lies opposite to it.
+    const rankSide = best(item) && (down === "top") === (across === "left") ? " rank-right" : "";
+    if (best(item) && best(item).crop !== null && share(item) < 0.06) {
       view.append(element("span", { class: `lens lens-${down} lens-${across}` }, closeUp(best(item), "")));
-      rankSide = down === "top" && across === "left" ? " rank-right" : "";
-    } else if (!best(item) && item.overview !== null) {
+    }
+    if (!best(item) && item.overview !== null) {
       view.append(element("span", { class: "stage-note", text: "No finding" }));
     }
     const open = element("button", { class: "card-open", type: "button", "aria-label": `Inspect rank ${item.rank}, ${describe(item)}` }, view);
@@ -249,6 +250,23 @@
     byId("inspect-next").disabled = place === state.shown.length - 1;
     drawInspect();
     if (!byId("inspect").open) byId("inspect").showModal();
+    setAddress(`#${item.rank}`);
+  }
+
+  // The address names the picture that is open, so that it can be linked to: index.html#3.
+  function setAddress(hash) {
+    try {
+      history.replaceState(null, "", hash || location.pathname + location.search);
+    } catch {
+      // Some browsers forbid this for pages from disk; the page works without.
+    }
+  }
+
+  function openAddressed() {
+    const place = state.shown.findIndex((item) => `#${item.rank}` === location.hash);
+    if (place < 0) return;
+    while (place >= state.drawn) drawMore();
+    inspect(place);
   }
 
   function drawInspect() {
@@ -356,8 +374,7 @@
   }
 
   function start() {
-    const sorts = { ...SORTS };
-    byId("sort").append(...Object.entries(sorts).map(([value, [text]]) => element("option", { value, text })));
+    byId("sort").append(...Object.entries(SORTS).map(([value, [text]]) => element("option", { value, text })));
     byId("least-name").textContent = scoreName;
     drawHistogram();
     drawStats();
@@ -371,6 +388,7 @@
     byId("inspect-copy").addEventListener("click", copyPath);
     byId("inspect").addEventListener("click", (event) => { if (event.target === byId("inspect")) byId("inspect").close(); });
     byId("inspect").addEventListener("close", () => {
+      setAddress("");
       const cards = byId("grid").querySelectorAll(".card-open");
       if (cards[state.open]) cards[state.open].focus();
     });
@@ -379,6 +397,8 @@
       if (entries.some((entry) => entry.isIntersecting) && state.drawn < state.shown.length) drawMore();
     }, { rootMargin: "900px" }).observe(document.querySelector(".more-row"));
     refresh();
+    openAddressed();
+    addEventListener("hashchange", openAddressed);
   }
 
   start();
