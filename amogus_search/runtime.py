@@ -11,6 +11,7 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -79,4 +80,21 @@ def compile_onnx(
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise AmogusError(
             f"OpenVINO cannot compile this model: {first_line}", "check that the file is an intact ONNX model"
+        ) from error
+
+
+def save_openvino(model: bytes, path: Path) -> None:
+    """Write an ONNX model in OpenVINO's own form: `path` (.xml) and the weights in a .bin file beside it.
+
+    Raises:
+        AmogusError: OpenVINO cannot read it.
+    """
+    core = _core()
+    import openvino
+
+    try:
+        openvino.save_model(core.read_model(io.BytesIO(model)), str(path))
+    except RuntimeError as error:
+        raise AmogusError(
+            f"OpenVINO cannot read this model: {error}", "check that it is an intact ONNX model"
         ) from error

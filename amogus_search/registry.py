@@ -1,0 +1,214 @@
+"""Backends by name: a table of "module:attribute" per kind, imported on use; other packages add theirs.
+
+A name may carry an argument after a colon (`open_clip:ViT-B-32/laion2b_s34b_b79k`), and a detector may be the
+path of a `.pt` or `.onnx` file. A plug-in is an entry point of the group `amogus_search.plugins` called
+`KIND.NAME`, whose value is a callable: for detectors and embedders it takes the argument ("" if there is none)
+and returns the adapter; for exporters it is the exporter itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from amogus_search.errors import AmogusError, UsageError, WeightsError
+
+if TYPE_CHECKING:
+    from amogus_search.core.calibration import Calibration
+    from amogus_search.core.types import Pixels, Scores
+    from amogus_search.embedders.openvino import OpenVinoEmbedder
+    from amogus_search.ports import Detector, Embedder
+
+Kind: TypeAlias = Literal["detector", "embedder", "exporter"]
+
+GROUP = "amogus_search.plugins"
+DEFAULT = "amogus"
+"""The embedded detector and the embedded embedder are called so, after the motif they know."""
+
+BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
+    {
+        "detector": {
+            DEFAULT: "amogus_search.registry:embedded_detector",
+            "onnx": "amogus_search.registry:onnx_detector",
+            "ultralytics": "amogus_search.registry:ultralytics_detector",
+        },
+        "embedder": {
+            DEFAULT: "amogus_search.registry:embedded_embedder",
+            "open_clip": "amogus_search.registry:open_clip_embedder",
+        },
+        "exporter": {},
+    }
+)
+_SUFFIXES = {".onnx": "onnx", ".pt": "ultralytics"}
+
+
+def names(kind: Kind) -> tuple[str, ...]:
+    """Every name of a kind, ours first, then those of plug-ins, sorted; imports none of them."""
+    return (*BUILT_IN[kind], *sorted(set(_plugins(kind)) - set(BUILT_IN[kind])))
+
+
+def resolve(kind: Kind, name: str) -> tuple[Callable[..., Any], str]:
+    """The backend that a name means, and its argument: the text after the colon, or the path itself.
+
+    Raises:
+        UsageError: there is no such backend; the message names the closest one and all of them.
+    """
+    base, _, argument = name.partition(":")
+    if kind == "detector":
+        for suffix, backend in _SUFFIXES.items():
+            if name.lower().endswith(suffix) and base not in BUILT_IN[kind]:
+                base, argument = backend, name
+    if base in BUILT_IN[kind]:
+        module, _, attribute = BUILT_IN[kind][base].partition(":")
+        return getattr(import_module(module), attribute), argument
+    plugins = _plugins(kind)
+    if base in plugins:
+        return plugins[base].load(), argument
+    raise _unknown(kind, base)
+
+
+def load_detector(name: str = DEFAULT) -> Detector:
+    """The detector of that name, ready to use.
+
+    Args:
+        name: `amogus` (embedded weights), the path of a `.onnx` or `.pt` file, or a plug-in's name.
+
+    Raises:
+        UsageError: there is no such detector.
+        MissingExtraError: it needs an extra that is not installed.
+        WeightsError: its weights are missing or not what they should be.
+    """
+    build, argument = resolve("detector", name)
+    detector: Detector = build(argument)
+    return detector
+
+
+def load_embedder(name: str = DEFAULT) -> Embedder:
+    """The embedder of that name, ready to use.
+
+    Args:
+        name: `amogus` (embedded weights), `open_clip:MODEL/PRETRAINED` or a plug-in's name.
+
+    Raises: as `load_detector`.
+    """
+    build, argument = resolve("embedder", name)
+    embedder: Embedder = build(argument)
+    return embedder
+
+
+def _plugins(kind: Kind) -> dict[str, EntryPoint]:
+    points = entry_points(group=GROUP)
+    return {point.name.removeprefix(f"{kind}."): point for point in points if point.name.startswith(f"{kind}.")}
+
+
+def _unknown(kind: Kind, name: str) -> UsageError:
+    known = names(kind)
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    files = ", or the path of a .onnx or .pt file" if kind == "detector" else ""
+    return UsageError(f"there is no {kind} called {name!r}", f"{meant}there are: {', '.join(known)}{files}")
+
+
+def embedded_detector(argument: str) -> Detector:
+    """The detector whose weights travel with the package; `argument` names another embedded one."""
+    from amogus_search import weights
+    from amogus_search.detectors.openvino import OpenVinoDetector
+
+    name = argument or DEFAULT
+    entry = weights.entry("detector", name)
+    return OpenVinoDetector(
+        DEFAULT,
+        weights.read(entry.files["model"]),
+        weights.motif(entry.about["motif"]),
+        calibration=entry.about.get("calibration"),
+    )
+
+
+def onnx_detector(argument: str) -> Detector:
+    """A YOLO in an ONNX file of the user's own, run by OpenVINO; without keypoints if it has none that we know.
+
+    Raises:
+        WeightsError: the file cannot be read.
+        AmogusError: it is no one-class YOLO with dynamic axes.
+    """
+    import numpy as np
+
+    from amogus_search import weights
+    from amogus_search.core.motif import Motif
+    from amogus_search.detectors.openvino import OpenVinoDetector
+
+    path = Path(argument)
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"the detector file {path} cannot be read: {error.strerror}", "give the path of a .onnx file"
+        ) from None
+    problem: AmogusError | None = None
+    for motif in (Motif(path.stem), *weights.motifs().values()):
+        detector = OpenVinoDetector(str(path), model, motif)
+        try:
+            # Only its answer tells how many keypoints it has.
+            detector.detect_tiles(np.zeros((1, detector.tile_px, detector.tile_px, 3), np.uint8))
+        except AmogusError as error:
+            problem = error
+        else:
+            return detector
+    assert problem is not None
+    raise problem
+
+
+def ultralytics_detector(argument: str) -> Detector:
+    """A model file that ultralytics can load."""
+    from amogus_search import weights
+    from amogus_search.detectors.ultralytics import UltralyticsDetector
+
+    return UltralyticsDetector(Path(argument), weights.motifs())
+
+
+def embedded_embedder(argument: str) -> OpenVinoEmbedder:
+    """The embedder whose weights travel with the package; `argument` names another embedded one."""
+    from amogus_search import weights
+    from amogus_search.core.ids import fingerprint
+    from amogus_search.embedders import words
+    from amogus_search.embedders.openvino import OpenVinoEmbedder
+
+    entry = weights.entry("embedder", argument or DEFAULT)
+    files = {role: weights.read(file) for role, file in entry.files.items()}
+    digests = {role: hashlib.sha256(content).hexdigest() for role, content in sorted(files.items())}
+    word_list, verifier = words.from_json(files["words"].decode())
+    return OpenVinoEmbedder(
+        files["image"],
+        files["text"],
+        word_list,
+        verifier,
+        name=DEFAULT,
+        fingerprint=fingerprint({"weights": digests, "precision": "f32", "version": 1}),
+    )
+
+
+def open_clip_embedder(argument: str) -> Embedder:
+    """Any open_clip model: MODEL, MODEL/PRETRAINED or MODEL/path of a checkpoint."""
+    from amogus_search.embedders.open_clip import OpenClipEmbedder
+
+    return OpenClipEmbedder(argument)
+
+
+def load_verifier(motif: str) -> Callable[[list[Pixels]], Scores] | None:
+    """The second look for findings of a motif: the embedded embedder's, whatever embedder an index has (D6b)."""
+    return embedded_embedder("").margin if motif == DEFAULT else None
+
+
+def load_calibration(name: str | None) -> Calibration | None:
+    """The calibration that a detector asks for, or None if nobody fitted one for it."""
+    if name is None:
+        return None
+    from amogus_search import weights
+
+    return weights.calibration(name)
