@@ -113,14 +113,16 @@ def _libraries(offline: bool) -> tuple[Any, Any]:
 def _load(open_clip: Any, model_name: str, pretrained: str | None, device: str) -> tuple[Any, Any]:
     """The model in evaluation mode and its preprocessing."""
     if pretrained is not None and not _is_tag(pretrained) and not Path(pretrained).is_file():
-        raise UsageError(f"there is no checkpoint file {pretrained}", "give its path after the model's name and a slash")
+        raise UsageError(
+            f"there is no checkpoint file {pretrained}", "give its path after the model's name and a slash"
+        )
     try:
         model, preprocess = open_clip.create_model_from_pretrained(
             model_name, pretrained=pretrained, device=device, precision="fp32", weights_only=True
         )
     except (RuntimeError, ValueError, FileNotFoundError) as error:
         raise UsageError(*_explained(open_clip, model_name, pretrained, error)) from error
-    except Exception as error:  # noqa: BLE001 -- unpickling, safetensors and download errors share no base class
+    except Exception as error:  # unpickling, safetensors and download errors share no base class
         raise AmogusError(f"open_clip cannot load {model_name}: {error}", "check the checkpoint file") from error
     return model.eval(), preprocess
 

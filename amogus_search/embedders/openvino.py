@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from amogus_search.core.ids import fingerprint
 from amogus_search.core.types import Pixels, Scores, Vectors
 from amogus_search.embedders.vectors import unit_rows
-from amogus_search.embedders.words import Verifier, WordList, check_texts
+from amogus_search.embedders.words import Verifier, WordList, check_texts, from_json
+from amogus_search.errors import WeightsError
 from amogus_search.runtime import CompiledModel, Precision, compile_onnx
 
 CROP_PX = 128
 _GREY = 114
+_PREPROCESSING = "128 px, grey letterbox, area down and linear up"
 
 
 def square_crop(image: Pixels, side_px: int = CROP_PX) -> Pixels:
@@ -92,10 +96,8 @@ class OpenVinoEmbedder:
             UsageError: a text holds no word at all.
         """
         check_texts(texts)
-        parts = [np.zeros((0, self.dimension), np.float32)]
-        for row in self._words.numbers(texts):
-            parts.append(unit_rows(self._text_tower.run({"words": row[None]})["vectors"], self.name))
-        return np.concatenate(parts)
+        rows = [self._text_tower.run({"words": row[None]})["vectors"] for row in self._words.numbers(texts)]
+        return unit_rows(np.concatenate([np.zeros((0, self.dimension), np.float32), *rows]), self.name)
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words of the text that were in no caption of the training."""
@@ -112,11 +114,38 @@ class OpenVinoEmbedder:
     @cached_property
     def _image_tower(self) -> CompiledModel:
         shape = (self.batch, CROP_PX, CROP_PX, 3)
-        return compile_onnx(
-            self._models[0], precision=self._precision, shapes={"images": shape}, threads=self._threads
-        )
+        return compile_onnx(self._models[0], precision=self._precision, shapes={"images": shape}, threads=self._threads)
 
     @cached_property
     def _text_tower(self) -> CompiledModel:
         shape = (1, self._words.length)
         return compile_onnx(self._models[1], precision="f32", shapes={"words": shape}, threads=self._threads)
+
+
+def load(files: Mapping[str, bytes], *, name: str, precision: Precision = "f32", threads: int = 0) -> OpenVinoEmbedder:
+    """The embedder made of the contents of its three weights files.
+
+    Args:
+        files: by role: "image" and "text" are ONNX, "words" is the JSON of `embedders.words.to_json`.
+        name: what the user typed to get it.
+        precision: what the image tower computes in; part of the fingerprint.
+        threads: CPU threads; 0 leaves it to OpenVINO.
+
+    Raises:
+        WeightsError: a role is missing, or the word list is not one.
+    """
+    missing = {"image", "text", "words"} - set(files)
+    if missing:
+        raise WeightsError(f"the embedder {name} lacks its files for {sorted(missing)}", "reinstall the package")
+    words, verifier = from_json(files["words"].decode("utf-8", "replace"))
+    digests = {role: hashlib.sha256(files[role]).hexdigest() for role in ("image", "text", "words")}
+    return OpenVinoEmbedder(
+        files["image"],
+        files["text"],
+        words,
+        verifier,
+        name=name,
+        fingerprint=fingerprint({**digests, "precision": precision, "preprocessing": _PREPROCESSING}),
+        precision=precision,
+        threads=threads,
+    )

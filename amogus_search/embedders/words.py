@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,19 +47,20 @@ class WordList:
     length: int = 24
 
     def __post_init__(self) -> None:
-        numbers = {word: number for number, word in enumerate(self.words, _FIRST_WORD)}
-        if len(numbers) != len(self.words):
+        if len(self._numbers) != len(self.words):
             raise ValueError("a word occurs twice in the word list")
-        strangers = {meant for meant in self.synonyms.values() if meant not in numbers}
+        strangers = {meant for meant in self.synonyms.values() if meant not in self._numbers}
         if strangers:
             raise ValueError(f"synonyms stand for unknown words {sorted(strangers)}")
-        object.__setattr__(self, "_numbers", numbers)
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return {word: number for number, word in enumerate(self.words, _FIRST_WORD)}
 
     def number(self, word: str) -> int:
         """The number of one lower-case word; UNKNOWN if neither it nor its singular is listed."""
-        known: dict[str, int] = getattr(self, "_numbers")
         for form in (word, word.removesuffix("s"), word.removesuffix("es")):
-            found = known.get(self.synonyms.get(form, form))
+            found = self._numbers.get(self.synonyms.get(form, form))
             if found is not None:
                 return found
         return UNKNOWN

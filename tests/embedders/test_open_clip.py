@@ -49,9 +49,11 @@ class TestALocalModel:
 
         model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
         with torch.inference_mode():
-            theirs = model.eval().encode_image(
-                torch.stack([preprocess(Image.fromarray(crop)) for crop in CROPS]), normalize=True
-            ).numpy()
+            theirs = (
+                model.eval()
+                .encode_image(torch.stack([preprocess(Image.fromarray(crop)) for crop in CROPS]), normalize=True)
+                .numpy()
+            )
         assert ((embedder.embed_images(CROPS) * theirs).sum(axis=1) > 0.9999).all()
 
     def test_texts_get_the_vectors_that_open_clip_itself_computes(

@@ -1,0 +1,107 @@
+"""How well an embedder finds and tells apart: pure numbers from vectors, facts and captions.
+
+A fact is a short text that is true of a crop ("colour:red"); a caption mentions some facts and fits every
+crop that has them all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.core.types import Pixels, Scores, Vectors
+from amogus_search.ports import Embedder
+
+Facts = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A caption and the facts it mentions."""
+
+    text: str
+    facts: Facts
+
+
+def caption_hits(
+    embedder: Embedder, probes: Sequence[Probe], vectors: Vectors, facts: Sequence[Facts], top: int = 10
+) -> float:
+    """Share of the captions with a fitting crop among the `top` most similar ones; captions that fit none are left out.
+
+    Args:
+        embedder: made the vectors, and reads the captions.
+        probes: the captions.
+        vectors: (n, d) unit vectors of the crops.
+        facts: what is true of each crop.
+        top: how far down the answer a person looks.
+    """
+    askable = [probe for probe in probes if any(probe.facts <= row for row in facts)]
+    if not askable:
+        return float("nan")
+    texts = embedder.embed_texts([probe.text for probe in askable])
+    best = np.argsort(-(texts @ vectors.T), axis=1, kind="stable")[:, :top]
+    found = [any(probe.facts <= facts[i] for i in row) for probe, row in zip(askable, best.tolist(), strict=True)]
+    return float(np.mean(found))
+
+
+def caption_precision(
+    embedder: Embedder, probes: Sequence[Probe], vectors: Vectors, facts: Sequence[Facts], top: int = 10
+) -> float:
+    """Mean share of fitting crops among the `top` most similar ones, over captions that fit at least `top` crops."""
+    askable = [probe for probe in probes if sum(probe.facts <= row for row in facts) >= top]
+    if not askable:
+        return float("nan")
+    texts = embedder.embed_texts([probe.text for probe in askable])
+    best = np.argsort(-(texts @ vectors.T), axis=1, kind="stable")[:, :top]
+    shares = [np.mean([p.facts <= facts[i] for i in row]) for p, row in zip(askable, best.tolist(), strict=True)]
+    return float(np.mean(shares))
+
+
+def neighbour_hits(vectors: Vectors, labels: Sequence[str], top: int = 10) -> float:
+    """Share of crops with another crop of the same label among their `top` nearest; lone labels are left out."""
+    names = np.asarray(labels)
+    similarity = vectors @ vectors.T
+    np.fill_diagonal(similarity, -np.inf)
+    best = np.argsort(-similarity, axis=1, kind="stable")[:, :top]
+    hits = (names[best] == names[:, None]).any(axis=1)
+    _, where, count = np.unique(names, return_inverse=True, return_counts=True)
+    asked = count[where] > 1
+    return float(hits[asked].mean()) if asked.any() else float("nan")
+
+
+def area_under_curve(positive: Scores, negative: Scores) -> float:
+    """Chance that a random positive scores higher than a random negative, ties counting half (ROC AUC)."""
+    if not len(positive) or not len(negative):
+        return float("nan")
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, side="left")
+    not_above = np.searchsorted(ordered, positive, side="right")
+    return float((below + not_above).mean() / (2 * len(negative)))
+
+
+def pass_rates(positive: Scores, negative: Scores, false_rate: float) -> tuple[float, float]:
+    """The threshold that at most `false_rate` of the negatives exceed, and the share of positives above it."""
+    ordered = np.sort(negative)[::-1]
+    threshold = float(ordered[min(int(false_rate * len(ordered)), len(ordered) - 1)])
+    return threshold, float((positive > threshold).mean())
+
+
+def by_group(scores: Scores, groups: Sequence[str], threshold: float) -> Mapping[str, float]:
+    """Share of scores above a threshold for each group, by name."""
+    names: NDArray[np.str_] = np.asarray(groups)
+    return {str(name): float((scores[names == name] > threshold).mean()) for name in np.unique(names)}
+
+
+def milliseconds_per_crop(embedder: Embedder, crops: Sequence[Pixels], repeats: int = 5) -> float:
+    """Median wall time of embedding these crops together, divided by their number, after one call to warm up."""
+    embedder.embed_images(crops)
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        embedder.embed_images(crops)
+        times.append(time.perf_counter() - began)
+    return float(np.median(times) / max(len(crops), 1) * 1000)
