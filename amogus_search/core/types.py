@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +149,8 @@ class Detections:
         first = parts[0]
         if any((p.keypoint_names, p.evidence_names) != (first.keypoint_names, first.evidence_names) for p in parts):
             raise ValueError("findings with different keypoints or evidence cannot be joined")
-        return replace(first, **{name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS})
+        columns: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS}
+        return replace(first, **columns)
 
 
 _COLUMNS = ("xyxy", "confidence", "keypoints", "evidence", "margin", "zoom")
@@ -227,6 +228,24 @@ class SkippedImage:
     def __post_init__(self) -> None:
         if self.reason not in SKIP_REASONS:
             raise ValueError(f"unknown skip reason {self.reason!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What an index remembers of one file, for the next scan to compare.
+
+    stat:        when it was last looked at; None if it could not be
+    sha256:      of its content; "" if it was never read
+    state:       "indexed" | "skipped" | "removed" (a tombstone: gone, kept in case it returns)
+    skip_reason: one of `SKIP_REASONS`; "" unless skipped
+    skip_tag:    versions of the decoders that could not read it
+    """
+
+    stat: FileStat | None
+    sha256: str
+    state: str
+    skip_reason: str = ""
+    skip_tag: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,0 +1,324 @@
+"""An index folder as one object: the catalogue and the search structure, always in step.
+
+    with Index.open("index/default") as index:
+        for hit in index.best_images(20):
+            print(hit.score, hit.path)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.core.motif import Motif
+from amogus_search.core.types import (
+    Detections,
+    FileEntry,
+    FindingScores,
+    Hit,
+    ImageFindings,
+    KnownFile,
+    SkippedImage,
+    Vectors,
+)
+from amogus_search.core.where import Column, Value
+from amogus_search.errors import UsageError
+from amogus_search.store import answers, changes, checks, folder, generations, scoring, tables
+from amogus_search.store.answers import Wanted
+from amogus_search.store.catalog import Catalog
+from amogus_search.store.columns import where_columns
+from amogus_search.store.generations import Kind, Searcher
+from amogus_search.store.lock import WriterLock
+from amogus_search.store.scoring import ScoreFn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Identity: TypeAlias = Mapping[str, object]
+"""Plain JSON values: names and fingerprints of the models, preprocessing version, precision, profile."""
+
+
+class Index:
+    """An open index; made by `Index.open`, closed by `close` or at the end of a `with` block.
+
+    Readers never wait for the writer, nor it for them, and see what was committed. Not for use by several
+    threads at once; several readers in one process are fine.
+
+    Attributes:
+        folder: where it lies.
+        identity: whose answers it holds.
+        motif_name, keypoint_names, evidence_names: what was hunted, and the columns of its findings.
+    """
+
+    def __init__(self, folder: Path, catalog: Catalog, lock: WriterLock | None) -> None:
+        self.folder = folder
+        self._catalog = catalog
+        self._lock = lock
+        self._searcher = Searcher(folder, catalog)
+        self._score: ScoreFn | None = None
+        self.identity: dict[str, object] = catalog.read_identity()
+        self.motif_name, self.keypoint_names, self.evidence_names = catalog.read_motif()
+
+    @classmethod
+    def open(
+        cls,
+        folder_path: str | PathLike[str],
+        mode: Literal["r", "w"] = "r",
+        *,
+        create: bool = False,
+        identity: Identity | None = None,
+        motif: Motif | None = None,
+    ) -> Index:
+        """The index in a folder.
+
+        Args:
+            folder_path: the index folder.
+            mode: "w" holds the writer role until the index is closed.
+            create: with "w": make the folder (0700) and an empty index if there is none; needs `identity`.
+            identity: must equal that of the index; None: whatever it has.
+            motif: with `create`: the names of keypoints and evidence; None: there are none.
+
+        Raises:
+            IndexStateError: not an index, damaged, or of another version.
+            IdentityMismatchError: made by other models or settings.
+            IndexLockedError: another process is writing it.
+            MissingExtraError: with "w": the identity has an embedder, and FAISS is not installed.
+        """
+        path = Path(folder_path)
+        if mode == "r":
+            return cls(path, folder.open_to_read(path, identity), None)
+        lock, catalog = folder.open_to_write(path, create=create, identity=identity, motif=motif or Motif("none"))
+        try:
+            return cls(path, catalog, lock)
+        except BaseException:
+            catalog.close()
+            lock.release()
+            raise
+
+    def close(self) -> None:
+        """Close the files and give up the writer role; may be called twice."""
+        self._catalog.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What a scan asks
+
+    def known_files(self, root: bytes | None = None) -> dict[bytes, KnownFile]:
+        """Every file the index knows (of one root), also skipped and removed ones, by path."""
+        return changes.known_files(self._catalog, root)
+
+    def contents_known(self, sha256: str) -> bool:
+        """Whether pictures of this content need no model any more (under this index' identity)."""
+        return changes.contents_known(self._catalog, sha256)
+
+    def in_flight(self) -> dict[bytes, int]:
+        """Files handed out by a run that died before it committed them -> how often that happened."""
+        return changes.in_flight(self._catalog)
+
+    # Writing, each call one transaction
+
+    def set_in_flight(self, paths: Iterable[bytes]) -> None:
+        """Note files that are about to be decoded; `commit` takes them off the list."""
+        changes.set_in_flight(self._catalog, paths)
+
+    def commit(
+        self,
+        batch: Sequence[ImageFindings | SkippedImage],
+        *,
+        attached: Sequence[tuple[FileEntry, str]] = (),
+        removed: Iterable[bytes] = (),
+        skip_tag: str = "",
+    ) -> None:
+        """Store a batch: all of it or, if the process dies on the way, nothing of it.
+
+        Args:
+            batch: results in any order; content that is known already only gains a file.
+            attached: files whose content is known: moved, copied, returned, or just touched.
+            removed: paths that are gone; they become tombstones.
+            skip_tag: versions of the decoders, so that skipped files are tried again by others.
+
+        Raises:
+            ValueError: columns or vectors do not fit the index, or attached content is unknown.
+            IndexStateError: the index has calibrated scores, and `rescore` has not been called yet.
+        """
+        changes.commit(
+            self._catalog,
+            batch,
+            changes.Extras(tuple(attached), tuple(removed), skip_tag),
+            names=(self.keypoint_names, self.evidence_names),
+            score=scoring.scorer(self._catalog, self._score),
+        )
+
+    def attach(self, entry: FileEntry, sha256: str) -> None:
+        """Point one file to known content; see `commit`."""
+        self.commit((), attached=[(entry, sha256)])
+
+    def mark_removed(self, paths: Iterable[bytes]) -> None:
+        """Make tombstones of files that are gone: kept, never shown, revived by `attach`."""
+        self.commit((), removed=paths)
+
+    def rescore(self, calibration_id: str | None, score: ScoreFn | None) -> int:
+        """Make all scores come from this calibration, now and in later commits; no model runs.
+
+        Args:
+            calibration_id: None: no calibration, amogusness unknown.
+            score: findings -> their scores; None only together with `calibration_id` None.
+
+        Returns:
+            How many findings were scored anew: 0 if the index had this calibration already.
+        """
+        changed = scoring.rescore(self._catalog, calibration_id, score, (self.keypoint_names, self.evidence_names))
+        self._score = score
+        return changed
+
+    def publish(self) -> bool:
+        """Bring the search structure up to date; False if it already was. Queries work without it, only slower."""
+        return generations.publish(self.folder, self._catalog)
+
+    # Answers
+
+    @property
+    def calibration_id(self) -> str | None:
+        """Where the scores come from; None: they are unknown, and findings are ranked by confidence."""
+        return scoring.calibration_id(self._catalog)
+
+    def columns(self) -> dict[str, Column]:
+        """What a `--where` expression may name, for `core.where.compile_where`."""
+        return where_columns(self.evidence_names)
+
+    def best_images(
+        self,
+        n: int | None = 20,
+        *,
+        min_amogusness: float | None = None,
+        min_confidence: float | None = None,
+        where_sql: str = "",
+        params: Sequence[Value] = (),
+    ) -> list[Hit]:
+        """Files ranked by their best finding; those without findings come last, with score 0.
+
+        Two files of the same content are two hits. None for n: all. The conditions are asked of the finding
+        that a file is ranked by; a file without findings meets no minimum.
+        """
+        return answers.best_images(self._reading(), n, Wanted(min_amogusness, min_confidence, where_sql, params))
+
+    def best_regions(
+        self,
+        n: int | None = 20,
+        *,
+        min_amogusness: float | None = None,
+        min_confidence: float | None = None,
+        where_sql: str = "",
+        params: Sequence[Value] = (),
+    ) -> list[Hit]:
+        """The best findings; see `best_images`."""
+        return answers.best_regions(self._reading(), n, Wanted(min_amogusness, min_confidence, where_sql, params))
+
+    def similar(
+        self,
+        vector: NDArray[np.float32],
+        n: int | None = 20,
+        *,
+        kind: Literal["image", "detection", "both"] = "both",
+        by_image: bool = False,
+        min_amogusness: float | None = None,
+        min_confidence: float | None = None,
+        where_sql: str = "",
+        params: Sequence[Value] = (),
+    ) -> list[Hit]:
+        """Regions ranked by similarity to a vector; a whole image's conditions are asked of its most confident finding.
+
+        Args:
+            vector: (d,) in the space of the index' embedder, any length but 0.
+            n: how many hits; None: all.
+            kind: which regions.
+            by_image: only the best region of every file.
+
+        Raises:
+            UsageError: the index has no vectors, or of another dimension.
+        """
+        wanted = Wanted(min_amogusness, min_confidence, where_sql, params)
+        kinds: tuple[Kind, ...] = ("image", "detection") if kind == "both" else (kind,)
+        query = answers.Query(np.asarray(vector), kinds, by_image)
+        return answers.similar(self._reading(), self._searcher, query, n, wanted)
+
+    def search_vectors(
+        self, query: NDArray[np.float32], k: int, kinds: Sequence[Kind] = ("image", "detection")
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(m,) ids of the live regions most similar to (d,), and (m,) similarities; m = min(k, how many there are)."""
+        with self._catalog.snapshot():
+            return self._searcher.search(np.asarray(query), k, tuple(kinds))
+
+    def findings(self, sha256s: Iterable[str]) -> dict[str, tuple[Detections, FindingScores]]:
+        """All findings of each known content, best first, with their scores in the same rows."""
+        return answers.findings(self._reading(), sha256s)
+
+    def region_vector(self, region: str) -> NDArray[np.float32]:
+        """(d,) unit vector of a finding, by its crop id, or of a whole image, by its sha256.
+
+        Raises:
+            UsageError: there is no such region, or it has no vector.
+        """
+        return answers.region_vector(self._catalog, region)
+
+    # Tables and state
+
+    def images(self) -> pd.DataFrame:
+        """One row a live picture file, by path."""
+        return tables.images(self._catalog)
+
+    def detections(self) -> pd.DataFrame:
+        """One row a finding of a live picture file, by path, most confident first."""
+        return tables.detections(self._catalog, self.keypoint_names, self.evidence_names)
+
+    def vectors(self) -> tuple[pd.DataFrame, Vectors]:
+        """One row a region of live content (kind, sha256, ordinal, crop_id), and (n, d) unit vectors in the same rows."""
+        return tables.vectors(self._catalog)
+
+    def skipped(self) -> list[tuple[bytes, str, str]]:
+        """(path, reason, detail) of every skipped file, by path."""
+        return changes.skipped(self._catalog)
+
+    def counts(self) -> dict[str, int]:
+        """Live numbers: indexed, skipped, removed (files), contents, detections, vectors, unpublished (vectors)."""
+        return changes.counts(self._catalog)
+
+    def signature(self) -> str:
+        """A digest of everything that must be equal after a kill and a resume: rows, vectors, FAISS bytes."""
+        return checks.signature(self._catalog)
+
+    def verify(self) -> list[str]:
+        """Check every row, the database's own structure and the search files; what is wrong, a line each."""
+        return checks.verify(self.folder, self._catalog)
+
+    def repair(self) -> list[str]:
+        """Drop what is damaged, so that the next `amogus index` does it again, and rebuild the rest.
+
+        Returns:
+            What was done, a line each; needs mode "w".
+        """
+        if self._lock is None:
+            raise UsageError("an index opened for reading cannot be repaired", "open it with mode 'w'")
+        return checks.repair(self.folder, self._catalog)
+
+    def _reading(self) -> answers.Reading:
+        return answers.Reading(self._catalog, self.keypoint_names, self.evidence_names, self.calibration_id is not None)
+
+
+def default_index_dir(environment: Mapping[str, str]) -> Path:
+    """``$AMOGUS_INDEX``, else ``./index/default``."""
+    return Path(environment.get("AMOGUS_INDEX") or "index/default")
