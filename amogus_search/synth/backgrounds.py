@@ -118,9 +118,9 @@ def paper(rng: np.random.Generator, size: SizeHw) -> Rgb:
     image = tint * (0.96 + 0.06 * smooth_noise(rng, size, 6) + 0.015 * grain(rng, size))[..., None]
     if rng.random() < 0.45:
         pitch, ink = int(rng.integers(8, 34)), np.array(random_colour(rng), np.float32)
-        image[:: pitch] = image[:: pitch] * 0.6 + ink * 0.4
+        image[::pitch] = image[::pitch] * 0.6 + ink * 0.4
         if rng.random() < 0.5:
-            image[:, :: pitch] = image[:, :: pitch] * 0.6 + ink * 0.4
+            image[:, ::pitch] = image[:, ::pitch] * 0.6 + ink * 0.4
     return np.clip(image, 0, 255).astype(np.uint8)
 
 

@@ -1,5 +1,7 @@
 """Painting with masks: the few strokes that every style is made of."""
 
+from functools import reduce
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +19,24 @@ def blank(size_hw: tuple[int, int], colour: Colour = (0, 0, 0)) -> Image32:
 
 def paint(image: Image32, mask: Mask, colour: Colour | Image32, opacity: float = 1.0) -> None:
     """Lay a colour (or an image of colours) over the image where the mask is, in place."""
-    weight = (mask.astype(np.float32) * np.float32(opacity / 255))[..., None]
-    image += (np.asarray(colour, np.float32) - image) * weight
+    x, y, w, h = cv2.boundingRect(mask)
+    if w == 0:
+        return
+    window = np.s_[y : y + h, x : x + w]
+    weight = (mask[window] * np.float32(opacity / 255))[..., None]
+    source = np.asarray(colour, np.float32)
+    source = source[window] if source.ndim == 3 else source
+    image[window] += (source - image[window]) * weight
+
+
+def union(*masks: Mask) -> Mask:
+    """What any of the masks covers."""
+    return reduce(lambda a, b: np.asarray(cv2.max(a, b), np.uint8), masks)
+
+
+def without(mask: Mask, hole: Mask) -> Mask:
+    """What the mask covers and the hole does not."""
+    return np.asarray(cv2.min(mask, cv2.bitwise_not(hole)), np.uint8)
 
 
 def grow(mask: Mask, radius: float) -> Mask:
@@ -54,8 +72,10 @@ def blur(image: NDArray[np.generic], sigma: float) -> NDArray[np.float32]:
 
 def to_rgba(image: Image32, alpha: NDArray[np.generic]) -> Rgba:
     """(h, w, 4) uint8 from colours 0..255 and alpha 0..255."""
-    stacked = np.dstack([image, np.asarray(alpha, np.float32)])
-    return np.clip(stacked, 0, 255).astype(np.uint8)
+    rgba = np.empty((*alpha.shape, 4), np.uint8)
+    rgba[..., :3] = np.clip(image, 0, 255)
+    rgba[..., 3] = np.clip(alpha, 0, 255)
+    return rgba
 
 
 def layer(image: Image32, alpha: Mask, shape: Mask | None = None) -> Layer:

@@ -65,8 +65,8 @@ class Canvas:
     ) -> bool:
         """Paint the sprite, and record it if it has keypoints.
 
-        Returns False, with nothing recorded, if the picture under it changed by less than `least_change` grey
-        levels: such an amogus could not be seen.
+        Returns False, with nothing recorded, if it could not be seen: if the picture under it changed by less than
+        `least_change` times what plain noise and the ground's own pattern would hide.
         """
         change = blend_into(self.image, placed)
         if keypoints is None or attributes is None:

@@ -15,7 +15,7 @@ STYLE_PHRASES: dict[str, tuple[str, ...]] = {
     "outlined": ("game art", "cartoon with thick outlines", "a screenshot of the game"),
     "cel": ("cel shaded", "cartoon shading"),
     "silhouette": ("a silhouette", "a plain shadow shape"),
-    "sticker": ("a sticker", "a cut-out with a pale border"),
+    "sticker": ("a sticker", "a cutout with a pale border"),
     "gradient": ("an emoji", "a glossy icon"),
     "lineart": ("line art", "an outline drawing", "only lines"),
     "neon": ("a neon sign", "glowing lines"),

@@ -52,15 +52,15 @@ def bend(sprite: Sprite, matrix: Matrix) -> tuple[Placed, NDArray[np.float32]]:
     # pixel centres lie at half coordinates for us and at whole ones for OpenCV
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     full = np.linalg.inv(half) @ shift @ matrix @ half
-    alpha = sprite.rgba[..., 3:].astype(np.float32)
-    rich = np.dstack([sprite.rgba[..., :3] * alpha, alpha, sprite.shape.astype(np.float32)])
-    warped = np.dstack([cv2.warpPerspective(rich[..., :4], full, size), cv2.warpPerspective(rich[..., 4], full, size)])
-    rgba = np.dstack([warped[..., :3] / np.maximum(warped[..., 3:4], 1e-3), warped[..., 3]])
+    rich = sprite.rgba.astype(np.float32)
+    rich[..., :3] *= rich[..., 3:] / 255
+    rgba = cv2.warpPerspective(rich, full, size)
+    rgba[..., :3] *= 255 / np.maximum(rgba[..., 3:], 1)
+    shape = np.asarray(cv2.warpPerspective(sprite.shape, full, size), np.uint8)
     keypoints = sprite.keypoints.copy()
     present = keypoints[:, 2] > 0
     keypoints[present, :2] = _mapped(keypoints[present, :2].astype(np.float64), shift @ matrix)
-    shape = np.clip(warped[..., 4], 0, 255).astype(np.uint8)
-    return Placed(rgba.astype(np.float32), shape, 0, 0, sprite.blend), keypoints
+    return Placed(np.asarray(rgba, np.float32), shape, 0, 0, sprite.blend), keypoints
 
 
 def _mapped(points: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:
@@ -68,9 +68,7 @@ def _mapped(points: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:
     return np.asarray(moved[:, :2] / moved[:, 2:], np.float64)
 
 
-def overlap_slices(
-    shape_hw: tuple[int, ...], placed: Placed
-) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
+def overlap_slices(shape_hw: tuple[int, ...], placed: Placed) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
     """Where picture and sprite meet: slices of the picture and of the sprite, or None."""
     h, w = placed.shape.shape
     x1, y1 = max(0, placed.x), max(0, placed.y)
@@ -82,7 +80,11 @@ def overlap_slices(
 
 
 def blend_into(image: Rgb, placed: Placed) -> float:
-    """Blend the sprite into the image in place; the mean change in grey levels over its shape."""
+    """Blend the sprite into the image in place; how much it stands out there.
+
+    That is the mean change in grey levels over its shape, divided by what hides it: 10 levels and a share of the
+    ground's standard deviation. A value of 1 is faint, 3 is plain.
+    """
     slices = overlap_slices(image.shape, placed)
     if slices is None:
         return 0.0
@@ -93,7 +95,10 @@ def blend_into(image: Rgb, placed: Placed) -> float:
     painted = ground + (_mixed(ground, rgba[..., :3], placed.blend) - ground) * alpha
     image[outer] = np.clip(painted, 0, 255).astype(np.uint8)
     covered = shape > 127
-    return float(np.abs(image[outer].astype(np.float32) - ground)[covered].mean()) if covered.any() else 0.0
+    if not covered.any():
+        return 0.0
+    change = cv2.absdiff(image[outer], ground.astype(np.uint8))[covered].mean()
+    return float(change / (10 + 0.45 * ground[covered].std(0).mean()))
 
 
 def _mixed(ground: NDArray[np.float32], colour: NDArray[np.float32], blend: Blend) -> NDArray[np.float32]:
@@ -120,7 +125,7 @@ def match_light(placed: Placed, image: Rgb, amount: float) -> Placed:
 
 def cast_shadow(image: Rgb, placed: Placed, rng: np.random.Generator) -> None:
     """Darken the image in place under or beside the sprite: contact shadow, or an offset drop shadow."""
-    height, width = placed.shape.shape
+    height, _width = placed.shape.shape
     sigma = max(0.6, height * float(rng.uniform(0.01, 0.05)))
     pad = int(3 * sigma) + 2
     shadow = np.pad(placed.shape.astype(np.float32), pad)

@@ -43,7 +43,9 @@ def blob(rng: np.random.Generator) -> PartMap:
 def bottle(rng: np.random.Generator) -> PartMap:
     """Neck on a body, with a label or cap."""
     half, neck = _u(rng, 0.14, 0.3), _u(rng, 0.05, 0.1)
-    body = np.array([(-neck, 0), (neck, 0), (neck, 0.25), (half, 0.42), (half, 1), (-half, 1), (-half, 0.42), (-neck, 0.25)])
+    body = np.array(
+        [(-neck, 0), (neck, 0), (neck, 0.25), (half, 0.42), (half, 1), (-half, 1), (-half, 0.42), (-neck, 0.25)]
+    )
     label = (_box(-half, 0.55, half, 0.8),) if rng.random() < 0.6 else ()
     return {"torso": (body,), "visor": label, "hat": (_box(-neck * 1.2, -0.06, neck * 1.2, 0.05),)}
 
@@ -99,11 +101,20 @@ def person(rng: np.random.Generator) -> PartMap:
     torso = (_disc(0, head, head * 0.85, head), _box(-0.04, head * 1.8, 0.04, 0.3))
     torso += (np.array([(-half, 0.25), (half, 0.25), (half * 0.8, hip), (-half * 0.8, hip)]),)
     arms = tuple(
-        np.array([(s * half, 0.26), (s * (half + swing), 0.55), (s * (half + swing - 0.06), 0.56), (s * (half - 0.06), 0.33)])
+        np.array(
+            [(s * half, 0.26), (s * (half + swing), 0.55), (s * (half + swing - 0.06), 0.56), (s * (half - 0.06), 0.33)]
+        )
         for s in (-1, 1)
     )
     legs = tuple(
-        np.array([(s * 0.01, hip), (s * half * 0.8, hip), (s * (half * 0.6 + spread), 1), (s * (half * 0.6 + spread - 0.08), 1)])
+        np.array(
+            [
+                (s * 0.01, hip),
+                (s * half * 0.8, hip),
+                (s * (half * 0.6 + spread), 1),
+                (s * (half * 0.6 + spread - 0.08), 1),
+            ]
+        )
         for s in (-1, 1)
     )
     hair = (_disc(0, head * 0.6, head * 0.9, head * 0.65),) if rng.random() < 0.7 else ()
@@ -162,7 +173,10 @@ def walker(rng: np.random.Generator) -> PartMap:
 def ellipse(rng: np.random.Generator) -> PartMap:
     """A visor alone: an ellipse or pill with a glint."""
     ry = _u(rng, 0.2, 0.5)
-    return {"torso": (_disc(0, 0.5, _u(rng, 0.5, 0.9), ry, 2.6),), "glint": (_disc(0.2, 0.5 - ry * 0.4, 0.25, ry * 0.25),)}
+    return {
+        "torso": (_disc(0, 0.5, _u(rng, 0.5, 0.9), ry, 2.6),),
+        "glint": (_disc(0.2, 0.5 - ry * 0.4, 0.25, ry * 0.25),),
+    }
 
 
 def hat_alone(rng: np.random.Generator) -> PartMap:

@@ -108,7 +108,7 @@ def _plant(rng: np.random.Generator, canvas: Canvas, cell: int, colours: Rgb) ->
     keypoints[keypoints[:, 2] > 0, :2] = keypoints[keypoints[:, 2] > 0, :2] * cell + (x, y)
     attributes = SpriteAttributes(palette.name, "pixel", drawing.backpack, None, drawing.facing, "pixel")
     before = canvas.image.copy()
-    if canvas.fits(placed, 0.0) and not canvas.add(placed, keypoints, attributes, least_change=30.0):
+    if canvas.fits(placed, 0.0) and not canvas.add(placed, keypoints, attributes, least_change=0.8):
         canvas.image[:] = before
 
 

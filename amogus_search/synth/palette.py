@@ -1,6 +1,7 @@
 """Colours: the game's, any others, and the names that captions give them."""
 
 import colorsys
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +65,8 @@ def random_colour(rng: np.random.Generator) -> Colour:
 def random_grey(rng: np.random.Generator, low: int = 0, high: int = 255) -> Colour:
     """A grey with a faint tint."""
     level = rng.integers(low, high + 1)
-    tint = np.clip(level + rng.integers(-8, 9, 3), 0, 255)
-    return int(tint[0]), int(tint[1]), int(tint[2])
+    red, green, blue = (min(255, max(0, int(level + tint))) for tint in rng.integers(-8, 9, 3))
+    return red, green, blue
 
 
 def scaled(colour: Colour, factor: float) -> Colour:
@@ -76,7 +77,7 @@ def scaled(colour: Colour, factor: float) -> Colour:
 
 def distance(a: Colour, b: Colour) -> float:
     """Euclidean RGB distance."""
-    return float(np.linalg.norm(np.subtract(a, b)))
+    return math.dist(a, b)
 
 
 def random_palette(rng: np.random.Generator) -> Palette:
@@ -109,17 +110,23 @@ def _jittered(colour: Colour, jitter: np.ndarray) -> Colour:
 
 
 def _visor(rng: np.random.Generator, body: Colour) -> Colour:
-    candidates: list[Colour] = [
-        _jittered((149, 202, 220), rng.normal(0, 18, 3)),
-        _jittered((190, 220, 235), rng.normal(0, 15, 3)),
-        random_grey(rng, 215, 255),
-        random_grey(rng, 110, 190),
-        random_grey(rng, 0, 50),
-        random_colour(rng),
-    ]
-    order = rng.choice(6, size=6, replace=False, p=[0.44, 0.14, 0.14, 0.06, 0.12, 0.1])
+    """Mostly pale blue, else white, grey, dark or anything; redrawn until it can be told from the body."""
     needed = 45 if rng.random() < 0.15 else 80
-    for index in order:
-        if distance(candidates[int(index)], body) >= needed:
-            return candidates[int(index)]
+    for _ in range(6):
+        colour = _any_visor(rng)
+        if distance(colour, body) >= needed:
+            return colour
     return (10, 10, 14) if sum(body) > 380 else (240, 245, 250)
+
+
+def _any_visor(rng: np.random.Generator) -> Colour:
+    draw = rng.random()
+    if draw < 0.44:
+        return _jittered((149, 202, 220), rng.normal(0, 18, 3))
+    if draw < 0.58:
+        return _jittered((190, 220, 235), rng.normal(0, 15, 3))
+    if draw < 0.7:
+        return random_grey(rng, 215, 255)
+    if draw < 0.78:
+        return random_grey(rng, 110, 190)
+    return random_grey(rng, 0, 50) if draw < 0.9 else random_colour(rng)

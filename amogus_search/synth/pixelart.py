@@ -1,4 +1,4 @@
-"""Crewmates on tiny grids, as on r/place: built by rule, cell by cell. Cells: '.' ground, B body, S shade, V visor, G glint."""
+"""Crewmates on tiny grids, as on r/place: built by rule, cell by cell, from the cell codes below."""
 
 from dataclasses import dataclass
 

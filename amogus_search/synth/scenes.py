@@ -75,11 +75,45 @@ def generate_scene(
     if layout == "mosaic":
         canvas = mosaic_canvas(rng, size_wh, photos, n_range)
         return _finished(canvas, random_effects(rng, canvas.image, gentle=True))
-    canvas = Canvas(_ground(rng, size_wh, photos))
-    heights = (height_px_range[0], min(height_px_range[1], 0.95 * size_wh[1]))
-    job = _Job(rng, canvas, chosen, photos, heights, max_overlap)
+    job = _job(rng, _ground(rng, size_wh, photos), photos, chosen, height_px_range, max_overlap)
     _fill(job, layout, n_range)
-    return _finished(canvas, random_effects(rng, canvas.image, gentle=chosen == "plain"))
+    return _finished(job.canvas, random_effects(rng, job.canvas.image, gentle=chosen == "plain"))
+
+
+def plant_scene(
+    rng: np.random.Generator,
+    ground: Rgb,
+    count: int,
+    photos: Sequence[Rgb] = (),
+    tier: str = "varied",
+    height_px_range: tuple[float, float] = (24, 300),
+) -> Scene:
+    """The given picture with `count` amogi (fewer if some found no place) and nothing else changed.
+
+    Args:
+        rng: the source of randomness.
+        ground: (h, w, 3) uint8, left as it is; the scene holds a copy.
+        count: how many to plant.
+        photos: textures, (h, w, 3) uint8 each.
+        tier: as in `generate_scene`.
+        height_px_range: least and greatest height, drawn log-uniformly.
+    """
+    job = _job(rng, ground.copy(), photos, resolve_tier(rng, tier), height_px_range, max_overlap=0.0)
+    for _ in range(count):
+        _plant(job, _height(job))
+    return _finished(job.canvas, job.canvas.image)
+
+
+def _job(
+    rng: np.random.Generator,
+    ground: Rgb,
+    photos: Sequence[Rgb],
+    tier: Tier,
+    height_px_range: tuple[float, float],
+    max_overlap: float,
+) -> _Job:
+    heights = (height_px_range[0], min(height_px_range[1], 0.95 * ground.shape[0]))
+    return _Job(rng, Canvas(ground), tier, photos, heights, max_overlap)
 
 
 def _finished(canvas: Canvas, image: Rgb) -> Scene:
@@ -127,7 +161,8 @@ def _height(job: _Job) -> float:
 
 
 def _texture(job: _Job) -> Rgb:
-    return photo_crop(job.rng, job.photos, (128, 128)) if len(job.photos) else job.canvas.image
+    """A picture to cut textures from: a photograph, or the scene itself."""
+    return job.photos[int(job.rng.integers(len(job.photos)))] if len(job.photos) else job.canvas.image
 
 
 def _distract(job: _Job) -> None:
@@ -187,9 +222,9 @@ def _plant(job: _Job, height: float, at: tuple[float, float] | None = None, styl
 
 
 def _least_change(tier: Tier, height: float) -> float:
-    """Grey levels by which an amogus must differ from the ground; the small ones by more."""
-    base = {"plain": 26.0, "varied": 12.0, "disguised": 8.0}[tier]
-    return base + max(0.0, 24 - height)
+    """How much an amogus must stand out, see `Canvas.add`; the small ones more."""
+    base = {"plain": 1.3, "varied": 0.7, "disguised": 0.45}[tier]
+    return base + max(0.0, 24 - height) * 0.05
 
 
 def _corner(rng: np.random.Generator, image_hwc: tuple[int, ...], size_hw: tuple[int, int]) -> tuple[int, int]:

@@ -95,7 +95,7 @@ def rasterize(outline: Outline, height_px: float, front: int = 1, margin: float 
             cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, _SHIFT)
         masks[name] = mask
     body = np.maximum(masks["torso"], masks["legs"])
-    shape = np.maximum.reduce([body, masks["backpack"], masks["visor"], masks["hat"]])
+    shape = np.maximum(np.maximum(body, masks["backpack"]), np.maximum(masks["visor"], masks["hat"]))
     keypoints = outline.keypoints.astype(np.float32).copy()
     keypoints[:, :2] = (outline.keypoints[:, :2] - low) * height_px
     return Parts(body=body, shape=shape, keypoints=keypoints, unit=height_px, front=front, **masks)

@@ -112,7 +112,7 @@ def _painted(
     texture: Texture | None = None,
 ) -> tuple[Layer, Parts]:
     """Painted somewhat larger than asked, so that shrinking smooths the borders."""
-    parts = rasterize(outline, float(np.clip(height_px * 1.15, 72, 320)), front)
+    parts = rasterize(outline, float(np.clip(height_px * 1.1, 60, 400)), front)
     if painter == "textured":
         return textures.textured(parts, palette, rng, texture), parts
     return PAINTERS[painter](parts, palette, rng), parts
@@ -126,34 +126,37 @@ def _attributes(c: Crewmate, style: str, palette: Palette, outline: Outline, fro
     return SpriteAttributes(palette.name, style, c.backpack_width > 0, c.hat, c.facing, build)
 
 
-def _resized(layer: Layer, scale: float) -> Layer:
+def _resized(layer: Layer, size_wh: tuple[int, int]) -> Layer:
     """The layer at another size; colours are weighted by alpha so that borders do not darken."""
     height, width = layer.shape.shape
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if size == (width, height):
+    if size_wh == (width, height):
         return layer
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    alpha = layer.rgba[..., 3:].astype(np.float32)
-    rich = cv2.resize(np.dstack([layer.rgba[..., :3] * alpha, alpha]), size, interpolation=how)
-    rgb = rich[..., :3] / np.maximum(rich[..., 3:], 1e-3)
-    rgba = np.dstack([rgb, rich[..., 3]]).clip(0, 255).astype(np.uint8)
-    return Layer(rgba, np.asarray(cv2.resize(layer.shape, size, interpolation=how), np.uint8), layer.blend)
+    how = cv2.INTER_AREA if size_wh[1] < height else cv2.INTER_LINEAR
+    rich = layer.rgba.astype(np.float32)
+    rich[..., :3] *= rich[..., 3:] / 255
+    rich = cv2.resize(rich, size_wh, interpolation=how)
+    rich[..., :3] *= 255 / np.maximum(rich[..., 3:], 1)
+    rgba = np.clip(rich, 0, 255).astype(np.uint8)
+    return Layer(rgba, np.asarray(cv2.resize(layer.shape, size_wh, interpolation=how), np.uint8), layer.blend)
 
 
 def _trimmed(layer: Layer, keypoints: np.ndarray, scale: float, attributes: SpriteAttributes) -> Sprite:
     """The sprite at its final size, without empty margins."""
-    small = _resized(layer, scale)
-    points = keypoints.astype(np.float32).copy()
-    points[:, 0] *= small.shape.shape[1] / layer.shape.shape[1]
-    points[:, 1] *= small.shape.shape[0] / layer.shape.shape[0]
-    seen = small.shape > 8
-    if small.blend in ("normal", "screen"):
-        seen = seen | (small.rgba[..., 3] > 8) & (small.rgba[..., :3].max(2) > 12)
-    x, y, w, h = cv2.boundingRect(seen.astype(np.uint8))
+    x, y, w, h = cv2.boundingRect(_seen(layer))
     cut = np.s_[y : y + h, x : x + w]
-    points[:, :2] -= (x, y)
+    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    small = _resized(Layer(layer.rgba[cut], layer.shape[cut], layer.blend), size)
+    points = keypoints.astype(np.float32).copy()
+    points[:, :2] = (points[:, :2] - (x, y)) * (size[0] / w, size[1] / h)
     points[points[:, 2] == 0] = 0
-    return Sprite(small.rgba[cut].copy(), small.shape[cut].copy(), points, attributes, small.blend)
+    return Sprite(small.rgba, small.shape, points, attributes, small.blend)
+
+
+def _seen(layer: Layer) -> np.ndarray:
+    """(h, w) uint8, positive where anything is to be kept: the figure, its border, its glow."""
+    if layer.blend == "screen":
+        return np.asarray(cv2.max(layer.shape, np.where(layer.rgba[..., :3].max(2) > 12, layer.rgba[..., 3], 0)))
+    return np.asarray(cv2.max(layer.shape, layer.rgba[..., 3]) if layer.blend == "normal" else layer.shape)
 
 
 def _pixel_sprite(height_px: float, palette: Palette, rng: np.random.Generator) -> Sprite:

@@ -25,7 +25,7 @@ def _strokes(parts: Parts, rng: np.random.Generator, width: float, times: int, a
     total: Mask = np.zeros(parts.size_hw, np.uint8)
     for _ in range(times):
         pack = np.minimum(brush.rim(parts.backpack, width), 255 - brush.shrink(parts.body, width))
-        outer = np.maximum.reduce([pack, brush.rim(parts.body, width), brush.rim(parts.hat, width)])
+        outer = brush.union(pack, brush.rim(parts.body, width), brush.rim(parts.hat, width))
         outer = np.minimum(outer, 255 - parts.visor)
         lines = np.maximum(outer, brush.rim(parts.visor, width))
         total = np.maximum(total, jittered(np.asarray(lines, np.uint8), rng, amount))
@@ -37,7 +37,9 @@ def _hatching(parts: Parts, rng: np.random.Generator, spacing: float) -> NDArray
     height, width = parts.size_hw
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     angle = float(rng.uniform(0, np.pi))
-    wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / spacing + 3 * smooth_noise(rng, (height, width), 5))
+    wave = np.sin(
+        2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / spacing + 3 * smooth_noise(rng, (height, width), 5)
+    )
     return np.asarray(np.clip(wave * 1.5 + float(rng.uniform(-0.6, 0.4)), 0, 1), np.float32)
 
 
@@ -47,7 +49,7 @@ def pencil(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     unit = parts.unit
     lines = _strokes(parts, rng, max(0.6, unit * 0.007), int(rng.integers(1, 4)), unit * 0.02).astype(np.float32)
     hatch = _hatching(parts, rng, max(2.5, unit * float(rng.uniform(0.02, 0.05))))
-    fill = np.minimum(np.maximum(parts.body, parts.backpack), 255 - parts.visor)
+    fill = np.minimum(brush.union(parts.body, parts.backpack), 255 - parts.visor)
     strength = float(rng.uniform(0, 0.8))
     alpha = np.maximum(lines * float(rng.uniform(0.6, 1.0)), hatch * fill * strength)
     alpha *= 0.75 + 0.35 * brush.blur(grain(rng, parts.size_hw), 0.5)
@@ -134,7 +136,9 @@ def letters(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     for row, column in np.argwhere(cover > 120):
         text = sparse if visor[row, column] > 120 else (_LETTERS[picks[row, column]] if mixed else dense)
         origin = (int(column * cell_w), int((row + 0.85) * cell_h))
-        cv2.putText(glyphs, text, origin, cv2.FONT_HERSHEY_PLAIN, cell_h / 11, 255, max(1, round(cell_h / 11)), cv2.LINE_AA)
+        cv2.putText(
+            glyphs, text, origin, cv2.FONT_HERSHEY_PLAIN, cell_h / 11, 255, max(1, round(cell_h / 11)), cv2.LINE_AA
+        )
     return Layer(brush.to_rgba(brush.blank(parts.size_hw, _ink(palette, rng)), glyphs), parts.shape)
 
 

@@ -54,7 +54,7 @@ def outlined(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
 def cel(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     """Two or three hard tones without lines."""
     image = base_coat(parts, palette)
-    both = np.maximum(parts.body, parts.backpack)
+    both = brush.union(parts.body, parts.backpack)
     brush.paint(image, np.minimum(shaded_side(both, parts, 0.1), 255 - parts.visor), palette.shade)
     if rng.random() < 0.5:
         brush.paint(image, shaded_side(both, parts, 0.04), scaled(palette.shade, 0.7))
@@ -94,9 +94,11 @@ def gradient(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     height, width = parts.size_hw
     ramp = np.linspace(1.25, 0.65, height, dtype=np.float32)[:, None] * np.ones((1, width), np.float32)
     if rng.random() < 0.4:
-        ramp = ramp * np.linspace(0.8, 1.2, width, dtype=np.float32)[::parts.front]
+        ramp = ramp * np.linspace(0.8, 1.2, width, dtype=np.float32)[:: parts.front]
     image *= ramp[..., None]
-    gloss = np.minimum(brush.shrink(parts.torso, parts.unit * 0.05), 255 - brush.shifted(parts.torso, 0, parts.unit * 0.16))
+    gloss = np.minimum(
+        brush.shrink(parts.torso, parts.unit * 0.05), 255 - brush.shifted(parts.torso, 0, parts.unit * 0.16)
+    )
     brush.paint(image, np.minimum(gloss, 255 - parts.visor), (255, 255, 255), 0.35)
     brush.paint(image, parts.glint, palette.glint, 0.9)
     return brush.layer(image, parts.shape)
@@ -108,7 +110,7 @@ def lineart(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     colour = palette.outline if rng.random() < 0.6 else random_colour(rng)
     colour = random_grey(rng, 220, 255) if rng.random() < 0.2 else colour
     pack = np.minimum(brush.rim(parts.backpack, line), 255 - brush.shrink(parts.body, line))
-    lines = np.maximum.reduce([pack, brush.rim(parts.body, line), brush.rim(parts.hat, line)])
+    lines = brush.union(pack, brush.rim(parts.body, line), brush.rim(parts.hat, line))
     lines = np.maximum(np.minimum(lines, 255 - parts.visor), brush.rim(parts.visor, line))
     fill = float(rng.uniform(0.0, 0.5)) if rng.random() < 0.35 else 0.0
     image = base_coat(parts, palette) if fill else brush.blank(parts.size_hw, colour)
@@ -122,7 +124,7 @@ def neon(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     line = max(1.0, parts.unit * float(rng.uniform(0.012, 0.025)))
     tubes = brush.blank(parts.size_hw)
     colour = scaled(random_colour(rng), 1.4) if rng.random() < 0.5 else scaled(palette.body, 1.8)
-    outer = np.minimum(brush.rim(np.maximum.reduce([parts.body, parts.backpack, parts.hat]), line), 255 - parts.visor)
+    outer = np.minimum(brush.rim(brush.union(parts.body, parts.backpack, parts.hat), line), 255 - parts.visor)
     brush.paint(tubes, np.asarray(outer, np.uint8), colour)
     brush.paint(tubes, brush.rim(parts.visor, line), scaled(palette.visor, 1.3))
     glow = tubes + brush.blur(tubes, parts.unit * 0.035) * 1.5

@@ -117,25 +117,25 @@ def knit(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
 
 def metallic(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     """Polished metal: brightness follows the normal through several bands."""
-    normal = normals(relief(parts, float(rng.uniform(0.1, 0.22))))
+    normal = normals(relief(parts, float(rng.uniform(0.18, 0.34))))
     bands = float(rng.uniform(2, 5))
     sheen = 0.5 + 0.5 * np.sin(bands * (normal[..., 1] * 2 + normal[..., 0] + 0.4) + float(rng.uniform(0, 6)))
     tint = palette.body if rng.random() < 0.5 else random_grey(rng, 120, 220)
     coat = base_coat(parts, palette, False)
-    brush.paint(coat, np.minimum(np.maximum(parts.body, parts.backpack), 255 - parts.visor), tint)
+    brush.paint(coat, np.minimum(brush.union(parts.body, parts.backpack), 255 - parts.visor), tint)
     image = coat * (0.45 + 0.9 * sheen)[..., None] + (60 * sheen**4)[..., None]
     return brush.layer(image.astype(np.float32), parts.shape)
 
 
 def embossed(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     """Raised from or cut into the ground: only light and shade remain."""
-    depth = float(rng.uniform(0.05, 0.12)) * parts.unit
-    figure = np.minimum(np.maximum(parts.body, parts.backpack), 255 - brush.rim(parts.backpack, parts.unit * 0.01))
+    depth = float(rng.uniform(0.05, 0.2)) * parts.unit
+    figure = np.minimum(brush.union(parts.body, parts.backpack), 255 - brush.rim(parts.backpack, parts.unit * 0.01))
     height = bulge(np.asarray(figure, np.uint8), depth) - 1.2 * bulge(parts.visor, depth)
     height += bulge(parts.hat, depth)
     height = brush.blur(height, parts.unit * 0.01) * (1 if rng.random() < 0.5 else -1)
     light = random_light(rng)
-    shade = (normals(height) @ light - light[2]) * float(rng.uniform(90, 170))
+    shade = (normals(height) @ light - light[2]) * float(rng.uniform(50, 150))
     tone = 128 + shade + np.where(parts.visor > 127, float(rng.uniform(-25, 25)), 0)
     image = np.repeat(tone[..., None], 3, axis=2).astype(np.float32)
     full = np.full(parts.size_hw, 255, np.uint8)

@@ -1,4 +1,4 @@
-"""Camouflaged styles: the figure is made of the ground, or of another ground. Each is (parts, palette, rng) -> Layer."""
+"""Camouflaged styles: the figure is made of the ground, or of another. Each is (parts, palette, rng) -> Layer."""
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ def tinted(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     image = brush.blank(parts.size_hw, (0, 0, 0)) + neutral + (wash - neutral) * strength
     if rng.random() < 0.8:
         visor = 255 - wash if rng.random() < 0.5 else np.full(3, neutral, np.float32)
-        brush.paint(image, parts.visor, visor[None, None].astype(np.float32), float(rng.uniform(0.6, 1.0)))
+        brush.paint(image, parts.visor, visor, float(rng.uniform(0.6, 1.0)))
     soft = brush.blur(parts.shape, parts.unit * float(rng.uniform(0, 0.02)))
     return Layer(brush.to_rgba(image, soft), parts.shape, "multiply" if multiply else "screen")
 
@@ -32,7 +32,7 @@ def cloud(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
     image = brush.blank(parts.size_hw, random_colour(rng) if rng.random() < 0.5 else random_grey(rng, 150, 255))
     brush.paint(image, parts.visor, random_grey(rng, 0, 90) if rng.random() < 0.6 else random_colour(rng))
     image = brush.blur(image, parts.unit * 0.012) * (0.7 + 0.6 * field)[..., None]
-    solid = np.maximum(parts.shape, 0).astype(np.float32)
+    solid = parts.shape.astype(np.float32)
     alpha = np.clip((brush.blur(solid, parts.unit * 0.02) / 255 - 0.55 + 0.7 * (field - 0.4)) * 4, 0, 1)
     return Layer(brush.to_rgba(image.astype(np.float32), alpha * 255 * float(rng.uniform(0.6, 0.95))), parts.shape)
 
@@ -40,9 +40,12 @@ def cloud(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
 def textured(parts: Parts, palette: Palette, rng: np.random.Generator, texture: Texture | None = None) -> Layer:
     """Body and visor cut from two different grounds, flat or rounded by light."""
     body, visor = (_patch(parts, rng, texture) for _ in range(2))
-    gap = float(visor.mean() - body.mean())
-    if abs(gap) < 60:  # a visor as bright as the body would not be seen
-        visor = visor + (60 if gap > 0 else -60) - gap
+    body = body.mean((0, 1)) + (body - body.mean((0, 1))) * np.float32(rng.uniform(0.2, 0.8))
+    visor = visor.mean((0, 1)) + (visor - visor.mean((0, 1))) * np.float32(rng.uniform(0.1, 0.6))
+    # a visor no brighter or darker than the body's own pattern would not be seen
+    gap, needed = float(visor.mean() - body.mean()), max(60.0, 1.3 * float(body.std()))
+    if abs(gap) < needed:
+        visor = visor + (needed if body.mean() < 128 else -needed) - gap
     if rng.random() < 0.35:
         body = body * 0.5 + np.array(palette.body, np.float32) * 0.5
     image = body.copy()
