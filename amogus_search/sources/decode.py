@@ -22,6 +22,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import PIL
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from amogus_search.core.types import FileStat, Pixels
@@ -104,6 +105,17 @@ def allowed_formats() -> tuple[str, ...]:
     if missing:
         raise AmogusError(f"this Pillow cannot open {sorted(missing)}", "pip install --force-reinstall pillow")
     return formats
+
+
+@cache
+def decoder_versions() -> str:
+    """Names and versions of the libraries that decode."""
+    from importlib.metadata import version
+
+    versions = [f"pillow={PIL.__version__}"]
+    if "HEIF" in allowed_formats():
+        versions.append(f"pillow-heif={version('pillow-heif')}")
+    return " ".join(versions)
 
 
 def decode_file(path: bytes, settings: DecodeSettings, max_side: int | None = None) -> Picture:

@@ -17,7 +17,7 @@ from amogus_search.core.types import DecodedImage, FileEntry, FileStat, SkippedI
 from amogus_search.errors import AmogusError
 from amogus_search.settings import DECODE, DecodeSettings
 from amogus_search.sources import wire
-from amogus_search.sources.decode import hash_file
+from amogus_search.sources.decode import decoder_versions, hash_file
 from amogus_search.sources.process import DecodeProcess
 
 _Result = DecodedImage | SkippedImage
@@ -82,6 +82,12 @@ class DecodePool:
             budget.open_wide()
             for future in window:
                 future.cancel()
+
+    @property
+    def version(self) -> str:
+        """The decoders and the limits, as far as they decide what is skipped."""
+        settings = self._settings
+        return f"{decoder_versions()} px={settings.max_pixels} b={settings.max_bytes} s={settings.timeout_s:g}"
 
     def digest(self, entry: FileEntry) -> tuple[str, FileStat]:
         """The sha256 of a file's bytes, and its stat as it was read; nothing is decoded.

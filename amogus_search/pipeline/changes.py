@@ -1,0 +1,149 @@
+"""What a scan says about an index: which files are as they were, which must be read, which are gone.
+
+Comparisons only: nothing here opens a file or writes an index.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from amogus_search.core.paths import display_path
+from amogus_search.core.types import ACCESS_REASONS, FileEntry, FileStat, KnownFile, SkippedImage
+from amogus_search.errors import AmogusError
+from amogus_search.settings import IndexSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """A scan compared with an index.
+
+    unchanged:     number of indexed files that look as they did
+    still_skipped: reasons of the files that were skipped before and look as they did
+    unusable:      files that the scan itself found to be unusable
+    to_read:       files to be hashed or decoded
+    gone:          paths that the index knows and the scan did not meet
+    notes:         what the user should know, in full sentences
+    """
+
+    unchanged: int
+    still_skipped: list[str]
+    unusable: list[SkippedImage]
+    to_read: list[FileEntry]
+    gone: list[bytes]
+    notes: list[str] = field(default_factory=list)
+
+
+def compare(
+    entries: Iterable[FileEntry],
+    known: Mapping[bytes, KnownFile],
+    roots: Sequence[bytes],
+    *,
+    decoders: str | None = None,
+    forget_empty_roots: bool = False,
+) -> Changes:
+    """What is to be done for the scanned entries.
+
+    Args:
+        entries: the whole scan.
+        known: what the index remembers, by path.
+        roots: what was scanned; known files elsewhere are left alone.
+        decoders: version of the decoders; files that others skipped are tried again. None: all skipped ones are.
+        forget_empty_roots: count the files of a root without any entry as gone; without it they are kept.
+    """
+    changes = Changes(0, [], [], [], [])
+    seen: set[bytes] = set()
+    unchanged = 0
+    for entry in entries:
+        seen.add(entry.path)
+        before = known.get(entry.path)
+        if entry.problem is not None:
+            changes.unusable.append(SkippedImage(entry, *entry.problem))
+        elif before is None or entry.stat is None or before.stat != entry.stat:
+            changes.to_read.append(entry)
+        elif before.state == "indexed":
+            unchanged += 1
+        elif before.state == "skipped" and not _is_worth_a_try(before, decoders):
+            changes.still_skipped.append(before.skip_reason)
+        else:
+            changes.to_read.append(entry)
+    live = _live(known)
+    kept_roots, notes = _roots_that_count(roots, seen, live, forget_empty_roots)
+    unreadable = {problem.entry.path for problem in changes.unusable if problem.reason in ACCESS_REASONS}
+    missing = [path for path in _under(kept_roots, live) if path not in seen]
+    kept = set(_under(unreadable, missing))
+    if kept:
+        notes.append(f"{len(kept)} known files lie in folders that cannot be read now; they are kept.")
+    gone = sorted(path for path in missing if path not in kept)
+    return replace(changes, unchanged=unchanged, gone=gone, notes=notes)
+
+
+def refuse_mass_loss(
+    changes: Changes, known: Mapping[bytes, KnownFile], roots: Sequence[bytes], settings: IndexSettings
+) -> None:
+    """Stop when so much is gone at once that a disk is probably not mounted. Renamed files do not count.
+
+    Raises:
+        AmogusError: more than both limits of the settings; nothing was changed yet.
+    """
+    moved = {_identity(entry.stat) for entry in changes.to_read}
+    lost = sum(_identity(known[path].stat) not in moved for path in changes.gone)
+    of_all = len(_under(roots, _live(known)))
+    if lost > settings.gone_least and lost > settings.gone_share * of_all:
+        raise AmogusError(
+            f"{lost} of {of_all} known files are gone, as if a disk were not mounted; nothing was changed",
+            "if they were really deleted, run it again with --confirm-deletions",
+        )
+
+
+def known_sizes(known: Mapping[bytes, KnownFile]) -> frozenset[int]:
+    """Sizes of the files that are or were indexed: only a file of one of these sizes can be a copy of one of them."""
+    return frozenset(file.stat.size for file in known.values() if file.stat is not None and file.state != "skipped")
+
+
+def trusted_stat(stat: FileStat | None, scan_started_ns: int, racy_ns: int) -> FileStat | None:
+    """The stat to remember: spoilt on purpose if the file changed just before it was read.
+
+    Such a file may change again within the same tick of the file system's clock and look unchanged. A stat
+    that never equals a real one has it hashed the next time; its content is then known, and nothing else is done.
+    """
+    if stat is None or max(stat.mtime_ns, stat.ctime_ns) <= scan_started_ns - racy_ns:
+        return stat
+    return replace(stat, ctime_ns=0)
+
+
+def _is_worth_a_try(skipped: KnownFile, decoders: str | None) -> bool:
+    """Whether an unchanged file may fare better than the last time."""
+    return skipped.skip_reason in ACCESS_REASONS or decoders is None or skipped.skip_tag != decoders
+
+
+def _live(known: Mapping[bytes, KnownFile]) -> list[bytes]:
+    return [path for path, file in known.items() if file.state != "removed"]
+
+
+def _roots_that_count(
+    roots: Sequence[bytes], seen: set[bytes], live: Sequence[bytes], forget_empty: bool
+) -> tuple[list[bytes], list[str]]:
+    """The roots under which a missing file is a deleted file, and notes about the others."""
+    counting, notes = [], []
+    for root in roots:
+        if forget_empty or _under([root], seen):
+            counting.append(root)
+            continue
+        count = len(_under([root], live))
+        if count:
+            where = display_path(root)
+            notes.append(f"{where} has no pictures now; the {count} known ones are kept (is its disk mounted?).")
+    return counting, notes
+
+
+def _under(roots: Iterable[bytes], paths: Iterable[bytes]) -> list[bytes]:
+    """The paths that are one of the roots or lie in one."""
+    exact = set(roots)
+    inside = tuple(os.path.join(root, b"") for root in exact)
+    return [path for path in paths if path in exact or path.startswith(inside)]
+
+
+def _identity(stat: FileStat | None) -> tuple[int, int, int] | None:
+    return None if stat is None else (stat.dev, stat.ino, stat.size)
