@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from amogus_search.core.paths import display_path
-from amogus_search.core.types import ACCESS_REASONS, FileEntry, FileStat, KnownFile, SkippedImage
+from amogus_search.core.types import ACCESS_REASONS, FileEntry, FileStat, SkippedImage
 from amogus_search.errors import AmogusError
+from amogus_search.pipeline.index_ports import KnownFile
 from amogus_search.settings import IndexSettings
 
 

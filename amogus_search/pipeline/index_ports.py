@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from amogus_search.core.types import FileEntry, FileStat, ImageFindings, KnownFile, SkippedImage
+from amogus_search.core.types import FileEntry, FileStat, ImageFindings, SkippedImage
 from amogus_search.ports import Decoder, Source
 
 
@@ -28,6 +28,35 @@ class FileReader(Decoder, Protocol):
 
     def digest(self, entry: FileEntry) -> tuple[str, FileStat]:
         """Hex sha256 of the bytes, and the stat as of reading; raises DecodeError."""
+        ...
+
+
+class KnownFile(Protocol):
+    """A file as an index remembers it."""
+
+    @property
+    def stat(self) -> FileStat | None:
+        """As it was when it was looked at; None if it could not be."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Digest of its content; empty if it was never read."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """One of "indexed", "skipped" and "removed"."""
+        ...
+
+    @property
+    def skip_reason(self) -> str:
+        """Why it was skipped; empty unless it was."""
+        ...
+
+    @property
+    def skip_tag(self) -> str:
+        """The version of the decoders that skipped it."""
         ...
 
 
