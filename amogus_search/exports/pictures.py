@@ -106,7 +106,7 @@ def encoded(pixels: Pixels, form: str, quality: int) -> bytes:
 
 
 def _options(form: str, quality: int) -> dict[str, int]:
-    by_form = {"JPEG": {"quality": quality, "subsampling": 0}, "WEBP": {"quality": quality, "method": 4}, "PNG": {}}
+    by_form = {"JPEG": {"quality": quality, "subsampling": 0}, "WEBP": {"quality": quality, "method": 2}, "PNG": {}}
     return by_form[form]
 
 

@@ -79,5 +79,5 @@ def test_terms_that_cancel_out_say_so():
     ],
 )
 def test_terms_that_cannot_be_added_are_refused(vectors, weights):
-    with pytest.raises(ValueError, match="terms|term"):
+    with pytest.raises(ValueError, match="term"):
         combine(np.float32(vectors), weights)
