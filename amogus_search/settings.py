@@ -37,10 +37,10 @@ DEFAULT_PROFILE = "balanced"
 
 @dataclass(frozen=True)
 class TilingSettings:
-    """overlap_ratio: share of a tile that its neighbour sees too; what is no larger is whole in one of them.
+    """overlap_ratio: share of a tile that its neighbour sees too; anything smaller is whole in one of them.
 
     much_larger: native tiles are cut when the frame's long side is this many tiles or more
-    max_enlarged_px: a frame longer than this after enlargement is not enlarged by that factor (cost grows with its square)
+    max_enlarged_px: a frame longer than this when enlarged is not enlarged by that factor (cost grows by the square)
     empty_std: a tile whose pixels vary less than this (0..255) has no structure and is not paid for
     """
 

@@ -11,21 +11,21 @@ from amogus_search.core.types import Boxes, Scores
 def areas(boxes_xyxy: Boxes) -> NDArray[np.float32]:
     """(n,) areas in square pixels; an inverted box has none."""
     sides = np.clip(boxes_xyxy[..., 2:] - boxes_xyxy[..., :2], 0, None)
-    return sides[..., 0] * sides[..., 1]
+    return np.asarray(sides[..., 0] * sides[..., 1], np.float32)
 
 
 def intersections(a_xyxy: Boxes, b_xyxy: Boxes) -> NDArray[np.float32]:
     """(n, m) shared areas of every box of `a` with every box of `b`."""
     low = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
     high = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
-    return np.prod(np.clip(high - low, 0, None), axis=2)
+    return np.asarray(np.prod(np.clip(high - low, 0, None), axis=2), np.float32)
 
 
 def iou(a_xyxy: Boxes, b_xyxy: Boxes) -> NDArray[np.float32]:
     """(n, m) intersection over union; 0 where both boxes are empty."""
     shared = intersections(a_xyxy, b_xyxy)
     union = areas(a_xyxy)[:, None] + areas(b_xyxy)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)
 
 
 def ios(a_xyxy: Boxes, b_xyxy: Boxes) -> NDArray[np.float32]:

@@ -82,13 +82,14 @@ class Calibration:
     def amogusness(self, detections: Detections) -> NDArray[np.float64]:
         """(n,) calibrated scores."""
         unseen = np.isnan(detections.margin)
-        return np.where(unseen, self.without_margin.probability(detections), self.with_margin.probability(detections))
+        seen, plain = self.with_margin.probability(detections), self.without_margin.probability(detections)
+        return np.asarray(np.where(unseen, plain, seen), np.float64)
 
     def rarity(self, amogusness: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """(n,) N of "1 in N ordinary photos", and (n,) whether the sample of photos ends there."""
         total = len(self.background)
         better = total - np.searchsorted(self.background, amogusness, side="left")
-        return total / np.maximum(better, 1), better == 0
+        return np.asarray(total / np.maximum(better, 1), np.float64), np.asarray(better == 0)
 
     def score(self, detections: Detections) -> FindingScores:
         """Amogusness and rarity of every finding."""

@@ -92,8 +92,8 @@ def plan(
 ) -> list[Tile]:
     """All windows for one picture, from the coarsest to the finest; see `settings.Profile`.
 
-    Neighbouring zooms differ by less than twice `much_larger` and the coarsest shows the whole frame, so whatever a finer
-    window cuts off is seen whole by a coarser one.
+    Neighbouring zooms differ by less than twice `much_larger` and the coarsest shows the whole frame, so
+    whatever a finer window cuts off is seen whole by a coarser one.
     """
     tiles = [fitted(size_wh, side) for side in full_px]
     if native_tiles:

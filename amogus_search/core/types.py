@@ -230,24 +230,6 @@ class SkippedImage:
             raise ValueError(f"unknown skip reason {self.reason!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """What an index remembers of one file, for the next scan to compare.
-
-    stat:        when it was last looked at; None if it could not be
-    sha256:      of its content; "" if it was never read
-    state:       "indexed" | "skipped" | "removed" (a tombstone: gone, kept in case it returns)
-    skip_reason: one of `SKIP_REASONS`; "" unless skipped
-    skip_tag:    versions of the decoders that could not read it
-    """
-
-    stat: FileStat | None
-    sha256: str
-    state: str
-    skip_reason: str = ""
-    skip_tag: str = ""
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class ImageFindings:
     """All that the models said of one picture: what goes into an index, in one piece.

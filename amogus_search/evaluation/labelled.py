@@ -30,7 +30,7 @@ class LabelledImage:
             return np.zeros((0, 4), np.float32)
         # Only the boxes count here, so keypoint columns of any motif are cut off.
         lines = [" ".join(line.split()[:5]) for line in self.label.read_text().splitlines() if line.strip()]
-        return parse_yolo("\n".join(lines), size_wh).xyxy
+        return parse_yolo("\n".join(lines), size_wh).detections.xyxy
 
 
 def read_dataset(folder: Path, split: str = "") -> list[LabelledImage]:

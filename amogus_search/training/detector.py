@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from amogus_search.core.metrics import average_precision, false_findings, pool, recall_at
 from amogus_search.core.motif import Motif
@@ -82,12 +83,11 @@ class AveragedModel:
         self.decay = decay
         self.updates = 0
 
-    @torch.no_grad()
     def update(self, model: torch.nn.Module) -> None:
         """Move the average one step towards the model."""
         self.updates += 1
         keep = self.decay * (1 - math.exp(-self.updates / 300))
-        for key, value in model.state_dict().items():
+        for key, value in model.state_dict().items():  # detached by state_dict itself
             if value.is_floating_point():
                 self.state[key].mul_(keep).add_(value, alpha=1 - keep)
             else:
@@ -171,7 +171,7 @@ class Run:
         return model.eval().to(memory_format=torch.channels_last)
 
 
-def _train_epoch(run: Run, maker: SampleMaker, steps: int, tick: Callable[[int, int], None]) -> np.ndarray:
+def _train_epoch(run: Run, maker: SampleMaker, steps: int, tick: Callable[[int, int], None]) -> NDArray[np.float64]:
     run.model.train()
     total, done = np.zeros(5), 0
     per_epoch = len(maker.dataset) // run.config.batch
@@ -185,11 +185,11 @@ def _train_epoch(run: Run, maker: SampleMaker, steps: int, tick: Callable[[int, 
     return total / max(1, done)
 
 
-def _train_batch(run: Run, samples: Sequence[Sample]) -> np.ndarray:
+def _train_batch(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
     batch = pose_model.collate(samples)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         answer = run.model(batch["img"])
-    loss, parts = run.model.loss(batch, pose_model.in_float32(answer))  # type: ignore[operator]
+    loss, parts = run.model.loss(batch, pose_model.in_float32(answer))
     run.optimizer.zero_grad(set_to_none=True)
     loss.sum().backward()
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 10.0)
@@ -201,7 +201,7 @@ def _train_batch(run: Run, samples: Sequence[Sample]) -> np.ndarray:
 def _pixel_boxes(sample: Sample) -> Boxes:
     side = sample.pixels.shape[0]
     centre, size = sample.boxes[:, :2], sample.boxes[:, 2:]
-    return (np.concatenate([centre - size / 2, centre + size / 2], axis=1) * side).astype(np.float32)
+    return np.asarray(np.concatenate([centre - size / 2, centre + size / 2], axis=1) * side, np.float32)
 
 
 def validate(model: torch.nn.Module, dataset: PoseDataset, motif: Motif, batch: int = 16) -> tuple[float, float, float]:
@@ -259,7 +259,9 @@ def _one_epoch(
         pose_model.save_tensors(
             run.average.state, run.out / "best.safetensors", {"architecture": run.config.architecture}
         )
-    result = EpochResult(run.epoch, time.monotonic() - began, *losses.tolist(), ap50, recall, false_share)
+    box, pose, visibility, kind, dfl = losses.tolist()
+    seconds = time.monotonic() - began
+    result = EpochResult(run.epoch, seconds, box, pose, visibility, kind, dfl, ap50, recall, false_share)
     _log(run.out / "log.csv", result)
     run.save()
     return result

@@ -76,7 +76,7 @@ def save(graph: onnx.ModelProto, path: Path, about: Mapping[str, str]) -> None:
 
 def export_pose(model: torch.nn.Module, path: Path, about: Mapping[str, str], side_px: int = 640) -> None:
     """A YOLO pose network as ONNX: input `images` (b, 3, h, w) in [0, 1], output (b, 5 + 3k, anchors)."""
-    head = list(model.model.children())[-1]  # type: ignore[union-attr, operator]
+    head = list(model.model.children())[-1]
     head.export, head.format, head.dynamic = True, "onnx", True
     graph = to_onnx(
         model.float(),

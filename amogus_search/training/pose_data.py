@@ -90,11 +90,8 @@ def photo_crop(photo: Pixels, side: int, rng: np.random.Generator) -> Pixels:
     window = max(32, window)
     y, x = (int(rng.integers(0, max(1, length - window + 1))) for length in (height, width))
     shrinking = window > side
-    return cv2.resize(
-        photo[y : y + window, x : x + window],
-        (side, side),
-        interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR,
-    )
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(photo[y : y + window, x : x + window], (side, side), interpolation=method), np.uint8)
 
 
 def mirrored(sample: Sample, flip_idx: Sequence[int]) -> Sample:
@@ -109,7 +106,7 @@ def relit(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """The picture under a slightly other exposure and white balance."""
     gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
     table = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-12, 12), 0, 255).astype(np.uint8)
-    return cv2.LUT(pixels, table[None])
+    return np.asarray(cv2.LUT(pixels, table[None]), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

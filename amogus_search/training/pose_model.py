@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from amogus_search.core.types import Detections
@@ -94,7 +95,7 @@ def in_float32(values: Any) -> Any:
 
 
 def decode_output(
-    output: np.ndarray, min_confidence: float, keypoint_names: Sequence[str], max_iou: float = 0.6
+    output: NDArray[np.float32], min_confidence: float, keypoint_names: Sequence[str], max_iou: float = 0.6
 ) -> Detections:
     """One picture's raw network output -> its findings after suppression; see `core.yolo.decode`."""
     from amogus_search.core.yolo import decode

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from amogus_search.core.types import DecodedImage, FileEntry, SkippedImage
+from amogus_search.pipeline.detect import detect_images
+from amogus_search.settings import DetectSettings, Profile
+from amogus_search.testing import FakeDetector
+
+BALANCED = Profile("balanced", full_px=(128, 64), native_tiles=True)
+THOROUGH = Profile("thorough", full_px=(128,), native_tiles=True, enlarge=(2,))
+
+
+def picture(*boxes, size_wh=(120, 90), name=b"/p.png"):
+    pixels = np.random.default_rng(7).integers(90, 130, (size_wh[1], size_wh[0], 3)).astype(np.uint8)
+    for x1, y1, x2, y2 in boxes:
+        pixels[y1:y2, x1:x2] = (230, 20, 20)
+    return DecodedImage(FileEntry(name, b"/", None), pixels, size_wh, "00", "PNG")
+
+
+def found_in(*images, profile=BALANCED, **settings):
+    return list(detect_images(images, FakeDetector(), profile, **settings))
+
+
+def test_a_finding_comes_back_in_pixels_of_the_full_picture():
+    _, found = found_in(picture((30, 20, 60, 70)))[0]
+    assert len(found) == 1
+    assert np.abs(found.xyxy[0] - (30, 20, 60, 70)).max() < 2
+
+
+def test_small_things_in_a_large_picture_are_found_at_its_own_size():
+    box = (701, 402, 709, 411)
+    _, whole_frame = found_in(picture(box, size_wh=(900, 600)), profile=Profile("fast", (128,), False))[0]
+    _, tiled = found_in(picture(box, size_wh=(900, 600)))[0]
+    assert len(whole_frame) == 0
+    assert len(tiled) == 1
+    assert np.abs(tiled.xyxy[0] - box).max() <= 2
+
+
+def test_a_thing_across_the_edge_of_tiles_is_reported_once_and_whole():
+    for x in range(80, 140, 7):
+        _, found = found_in(picture((x, 100, x + 24, 130), size_wh=(400, 300)))[0]
+        assert len(found) == 1
+        assert np.abs(found.xyxy[0] - (x, 100, x + 24, 130)).max() < 3
+
+
+def test_pictures_that_share_a_batch_do_not_mix_and_keep_their_order():
+    images = [picture((10 * i + 2, 10, 10 * i + 9, 30), name=b"/%d" % i) for i in range(9)]
+    results = found_in(*images)
+    assert [image.entry.path for image, _ in results] == [b"/%d" % i for i in range(9)]
+    for i, (_, found) in enumerate(results):
+        assert found.xyxy[0, 0] == pytest.approx(10 * i + 2, abs=2)
+
+
+def test_the_answer_does_not_depend_on_who_else_is_in_the_batch():
+    lone = found_in(picture((30, 20, 60, 70)))[0][1]
+    crowded = found_in(picture(), picture((5, 5, 20, 30)), picture((30, 20, 60, 70)))[2][1]
+    assert lone.xyxy.tolist() == crowded.xyxy.tolist()
+
+
+def test_a_skipped_file_passes_through_at_its_place():
+    skipped = SkippedImage(FileEntry(b"/bad", b"/", None), "corrupt", "x")
+    results = found_in(picture(), skipped, picture())
+    assert results[1] is skipped
+    assert len(results) == 3
+
+
+def test_a_picture_without_structure_costs_no_tiles():
+    detector = FakeDetector()
+    flat = DecodedImage(FileEntry(b"/f", b"/", None), np.full((90, 120, 3), 60, np.uint8), (120, 90), "00", "PNG")
+    _, found = next(iter(detect_images([flat], detector, BALANCED)))
+    assert len(found) == 0
+    assert found.evidence_names == detector.motif.evidence_names
+    assert detector.tiles_seen == 0
+
+
+def test_evidence_is_filled_in():
+    _, found = found_in(picture((30, 20, 60, 70)))[0]
+    assert dict(zip(found.evidence_names, found.evidence[0], strict=True))["red"] == 1
+
+
+def test_weak_findings_are_left_out_and_the_best_are_kept_when_there_are_too_many():
+    many = picture((2, 2, 12, 12), (30, 2, 50, 22), (60, 60, 90, 85))
+    assert len(found_in(many, detect=DetectSettings(min_confidence=0.999))[0][1]) == 0
+    kept = found_in(many, detect=DetectSettings(max_per_image=2))[0][1]
+    assert len(kept) == 2
+    assert (np.diff(kept.confidence) <= 0).all()
+
+
+def test_enlarged_tiles_say_so_in_their_zoom():
+    _, found = found_in(picture((30, 20, 34, 25)), profile=THOROUGH)[0]
+    assert len(found) == 1
+    assert found.zoom[0] >= 1
+
+
+def test_a_reduced_decode_gives_boxes_of_the_full_size():
+    full = picture((30, 20, 60, 70))
+    half = DecodedImage(full.entry, np.ascontiguousarray(full.pixels[::2, ::2]), full.full_wh, "00", "JPEG")
+    _, found = found_in(half)[0]
+    assert np.abs(found.xyxy[0] - (30, 20, 60, 70)).max() < 4
+    assert dict(zip(found.evidence_names, found.evidence[0], strict=True))["red"] == 1

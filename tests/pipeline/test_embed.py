@@ -1,0 +1,61 @@
+import numpy as np
+
+from amogus_search.core.types import DecodedImage, Detections, FileEntry, SkippedImage
+from amogus_search.pipeline.embed import embed_findings, verify_findings
+from amogus_search.testing import FakeEmbedder
+
+
+def picture(colour, boxes):
+    pixels = np.full((60, 80, 3), 10, np.uint8)
+    for x1, y1, x2, y2 in boxes:
+        pixels[y1:y2, x1:x2] = colour
+    image = DecodedImage(FileEntry(b"/p", b"/", None), pixels, (80, 60), "00", "PNG")
+    return image, Detections.make(np.asarray(boxes).reshape(-1, 4), [0.9] * len(boxes))
+
+
+def redness(crops):
+    return np.asarray([crop[..., 0].mean() for crop in crops], np.float32)
+
+
+STREAM = [
+    picture((250, 0, 0), [(5, 5, 30, 30), (40, 5, 70, 40)]),
+    SkippedImage(FileEntry(b"/bad", b"/", None), "corrupt", "x"),
+    picture((0, 250, 0), []),
+    picture((0, 0, 250), [(5, 5, 30, 30)]),
+]
+
+
+def test_every_finding_and_every_picture_gets_its_own_vector():
+    red, skipped, none, blue = embed_findings(STREAM, FakeEmbedder(), redness)
+    assert skipped is STREAM[1]
+    assert red.detection_vectors.shape == (2, 16)
+    assert none.detection_vectors.shape == (0, 16)
+    assert red.detection_vectors[0].argmax() == 0
+    assert blue.detection_vectors[0].argmax() == 2
+    assert np.isclose(np.linalg.norm(red.image_vector), 1)
+
+
+def test_the_verifier_sees_the_crops_in_their_order():
+    red, _, _, blue = embed_findings(STREAM, FakeEmbedder(), redness)
+    assert (red.detections.margin > 100).all()
+    assert blue.detections.margin[0] < 20
+
+
+def test_without_models_there_are_no_vectors_and_no_margins():
+    red, *_ = embed_findings(STREAM, None)
+    assert red.image_vector is None
+    assert red.detection_vectors.shape == (2, 0)
+    assert np.isnan(red.detections.margin).all()
+
+
+def test_how_many_pictures_go_together_changes_nothing():
+    one = list(embed_findings(STREAM, FakeEmbedder(), redness, images_at_once=1))
+    all_ = list(embed_findings(STREAM, FakeEmbedder(), redness, images_at_once=99))
+    assert one[0].detection_vectors.tolist() == all_[0].detection_vectors.tolist()
+    assert one[3].detections.margin.tolist() == all_[3].detections.margin.tolist()
+
+
+def test_verifying_alone_fills_in_margins_and_passes_skipped_files_on():
+    results = list(verify_findings(STREAM, redness))
+    assert results[1] is STREAM[1]
+    assert (results[0][1].margin > 100).all()
