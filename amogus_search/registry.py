@@ -3,7 +3,7 @@
 A name may carry an argument after a colon (`open_clip:ViT-B-32/laion2b_s34b_b79k`), and a detector may be the
 path of a `.pt` or `.onnx` file. A plug-in is an entry point of the group `amogus_search.plugins` called
 `KIND.NAME`, whose value is a callable: for detectors and embedders it takes the argument ("" if there is none)
-and returns the adapter; for exporters it is the exporter itself.
+and returns the adapter; an exporter is called as `export(hits, out, read_pixels=, overwrite=, source_folders=)`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,14 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
             DEFAULT: "amogus_search.registry:embedded_embedder",
             "open_clip": "amogus_search.registry:open_clip_embedder",
         },
-        "exporter": {},
+        "exporter": {
+            "crops": "amogus_search.exports.crops:export_crops",
+            "gallery": "amogus_search.exports.gallery:write_gallery",
+            "csv": "amogus_search.exports.annotations:write_csv",
+            "parquet": "amogus_search.exports.annotations:write_parquet",
+            "coco": "amogus_search.exports.annotations:write_coco",
+            "yolo": "amogus_search.exports.yolo:write_yolo",
+        },
     }
 )
 _SUFFIXES = {".onnx": "onnx", ".pt": "ultralytics"}

@@ -1,0 +1,109 @@
+"""`amogus index`: make an index say the same as the folders do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amogus_search.cli.parameters import (
+    ExcludeOption,
+    FormatOption,
+    IndexOption,
+    ProfileName,
+    QuietOption,
+    index_folder,
+)
+
+if TYPE_CHECKING:
+    from amogus_search.pipeline.index import IndexReport
+
+INTERRUPTED, PARTLY_SKIPPED = 130, 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("index")(index)
+
+
+def index(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures and folders of pictures.")],
+    index: IndexOption = None,
+    profile: Annotated[
+        ProfileName | None, typer.Option(help="How closely each picture is looked at; balanced for a new index.")
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="amogus, or the path of a YOLO .pt or .onnx file; as before by default."),
+    ] = None,
+    embedder: Annotated[
+        str | None, typer.Option(metavar="NAME", help="amogus, or open_clip:MODEL/PRETRAINED; as before by default.")
+    ] = None,
+    exclude: ExcludeOption = None,
+    confirm_deletions: Annotated[
+        bool, typer.Option("--confirm-deletions", help="Missing files were really deleted, however many.")
+    ] = False,
+    retry_skipped: Annotated[
+        bool, typer.Option("--retry-skipped", help="Try files again that could not be read before.")
+    ] = False,
+    format: FormatOption = "table",  # noqa: A002
+    quiet: QuietOption = False,
+) -> None:
+    """Index a folder of pictures: adds new ones, updates changed ones, removes deleted ones.
+
+    May be stopped at any time (Ctrl-C) and run again; what is done is kept. The pictures are never written to.
+    """
+    from amogus_search.cli.progress import ProgressDisplay
+    from amogus_search.cli.records import note, write_record
+    from amogus_search.cli.stopping import StopRequest
+    from amogus_search.indexing import Choice, Run, index_paths
+
+    folder = index_folder(index)
+    with StopRequest(quiet=quiet) as stop, ProgressDisplay(quiet=quiet) as progress:
+        run = Run(
+            exclude=exclude or (),
+            confirm_deletions=confirm_deletions,
+            retry_skipped=retry_skipped,
+            own_place=index is not None or bool(os.environ.get("AMOGUS_INDEX")),
+            progress=progress,
+            should_stop=stop.wanted,
+        )
+        report = index_paths(paths, folder, Choice(detector, embedder, profile), run)
+    for text in report.notes:
+        note(text, quiet=quiet)
+    if format == "table":
+        _print_report(report, folder, quiet)
+    else:
+        write_record(_record(report, folder), format)
+    if report.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if report.inaccessible:
+        raise typer.Exit(PARTLY_SKIPPED)
+
+
+def _record(report: IndexReport, folder: Path) -> dict[str, object]:
+    names = ("scanned", "indexed", "unchanged", "skipped", "removed", "reused", "unfinished", "interrupted")
+    return {
+        "index": str(folder),
+        **{name: getattr(report, name) for name in names},
+        "seconds": round(report.seconds, 2),
+    }
+
+
+def _print_report(report: IndexReport, folder: Path, quiet: bool) -> None:
+    from amogus_search.cli.progress import duration
+    from amogus_search.cli.records import note
+
+    print(
+        f"{report.scanned} scanned = {report.indexed} indexed + {report.unchanged} unchanged + {report.skipped} skipped"
+        + (f"; {report.removed} removed" if report.removed else "")
+    )
+    reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
+    if reasons:
+        note(f"skipped: {reasons} (amogus status --skipped lists them)", quiet=quiet)
+    if report.interrupted:
+        note(f"stopped: {report.unfinished} to go; the same command goes on from here", quiet=quiet)
+    rate = f", {report.indexed / report.seconds:.1f} pictures a second" if report.indexed and report.seconds else ""
+    note(f"{duration(report.seconds)}{rate}, index: {folder}", quiet=quiet)

@@ -1,0 +1,80 @@
+"""`amogus`: the commands put together, and the one place that turns errors into words and exit codes.
+
+Exit codes: 0 all well, 1 error, 2 usage, 3 done but some files were skipped for I/O or permission, 75 the index is
+locked by another writer, 130 interrupted. A bug shows its traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from amogus_search import __version__
+from amogus_search.cli import detect, doctor, export, index, models, query, repair, status, synth, train, verify
+from amogus_search.cli import eval as evaluate
+from amogus_search.errors import AmogusError
+
+app = typer.Typer(
+    name="amogus",
+    help="Find the amogus in your pictures: index a folder, query it, export what was found.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+for command in (index, query, detect, export):
+    command.register(app)
+for group in (models, synth, train, evaluate):
+    app.add_typer(group.app)
+for command in (status, verify, repair, doctor):
+    command.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"amogus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what the library logs, on stderr.")] = False,
+) -> None:
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s: %(message)s")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    Args:
+        arguments: words after `amogus`; None takes those of the process.
+    """
+    try:
+        app(args=arguments, prog_name="amogus")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except AmogusError as error:
+        _say(error)
+        return error.exit_code
+    except BrokenPipeError:
+        _forget_stdout()
+    return 0
+
+
+def _say(error: AmogusError) -> None:
+    print(f"error: {error.problem}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+
+
+def _forget_stdout() -> None:
+    """Whoever read our output has gone (`| head`): what is left of it must not become a message at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

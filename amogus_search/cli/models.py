@@ -1,0 +1,102 @@
+"""`amogus models`: the weights that travel with the package, and other forms of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from amogus_search.cli.parameters import FormatOption
+from amogus_search.errors import MissingExtraError, UsageError
+
+app = typer.Typer(name="models", help="List the weights by name, or write them in another form.", no_args_is_help=True)
+
+Form = Literal["onnx", "openvino", "ultralytics"]
+
+
+@app.command("list")
+def list_models(format: FormatOption = "table") -> None:  # noqa: A002
+    """Names that --detector and --embedder take, and the weights behind them."""
+    from amogus_search.cli.records import write_rows
+
+    write_rows(_rows(), format)
+
+
+@app.command("export")
+def export_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `amogus models list`, or detector:NAME.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    to: Annotated[Form, typer.Option(help="Which form.")] = "onnx",
+) -> None:
+    """Write an embedded model in a form that other tools take; --to ultralytics needs the [train] extra."""
+    from amogus_search import weights
+
+    kind, _, plain = name.rpartition(":")
+    entry = weights.entry(kind or "detector", plain)
+    if out.exists():
+        raise UsageError(f"{out} is there already", "choose another name, or remove it")
+    if to == "onnx":
+        _write_onnx(entry.files, out)
+    elif to == "openvino":
+        _write_openvino(entry.files, out)
+    else:
+        _write_ultralytics(entry, out)
+    print(out)
+
+
+def _rows() -> list[dict[str, Any]]:
+    from amogus_search import weights
+
+    rows = []
+    for kind in weights.KINDS:
+        for name in weights.names(kind):
+            entry = weights.entry(kind, name)
+            size = sum(int(weights.manifest()["file"][file]["bytes"]) for file in entry.files.values())
+            rows.append(
+                {
+                    "kind": kind,
+                    "name": name,
+                    "bytes": size,
+                    "files": " ".join(entry.files.values()),
+                    "licence": str(entry.about.get("licence", "")),
+                    "about": str(entry.about.get("summary", "")),
+                }
+            )
+    return rows
+
+
+def _only_model(files: Any) -> str:
+    """The one ONNX file of a model; an embedder has two, which are named one by one."""
+    models = [file for file in files.values() if file.endswith(".onnx")]
+    if len(models) != 1:
+        raise UsageError(f"this model has {len(models)} ONNX files", "only a detector can be written as one file")
+    return str(models[0])
+
+
+def _write_onnx(files: Any, out: Path) -> None:
+    from amogus_search import weights
+
+    out.write_bytes(weights.read(_only_model(files)))
+
+
+def _write_openvino(files: Any, out: Path) -> None:
+    from amogus_search import runtime, weights
+
+    if out.suffix != ".xml":
+        raise UsageError(f"{out} is no .xml file", "OpenVINO writes NAME.xml, and NAME.bin beside it")
+    runtime.save_openvino(weights.read(_only_model(files)), out)
+
+
+def _write_ultralytics(entry: Any, out: Path) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("ultralytics") is None:
+        raise MissingExtraError("writing a .pt file needs ultralytics", 'pip install "amogus_search[train]"')
+    from amogus_search import weights
+    from amogus_search.training.pt_file import write_pt
+
+    if "tensors" not in entry.files:
+        raise UsageError(f"{entry.kind} {entry.name!r} has no ultralytics form", "--to onnx works for every detector")
+    motif = weights.motif(entry.about["motif"])
+    write_pt(weights.read(entry.files["tensors"]), entry.about["architecture"], motif, out)

@@ -1,0 +1,45 @@
+"""`amogus query`: the most amogus-like, or what is most like a text or a picture."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from amogus_search.cli.parameters import (
+    FormatOption,
+    IndexOption,
+    QueryOptions,
+    QuietOption,
+    Thresholds,
+    with_options,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("query")(with_options(query))
+
+
+def query(
+    options: QueryOptions,
+    thresholds: Thresholds,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to look for, in words.")] = None,
+    index: IndexOption = None,
+    format: FormatOption = "table",  # noqa: A002
+    quiet: QuietOption = False,
+) -> None:
+    """Ask an index. Without TEXT or --image: the most amogus-like pictures, best first.
+
+    --where compares these columns: path, width, height, format, size, confidence, amogusness, rarity, zoom and the
+    parts of the evidence (visor, legs, ...), with = != < <= > >= like, joined by and, or, not and parentheses.
+    """
+    from amogus_search.cli.asking import answer, image_reader, opened_index, question
+    from amogus_search.cli.records import note
+    from amogus_search.exports.table import write_hits
+
+    with opened_index(index) as opened, image_reader() as read:
+        hits = answer(opened, question(opened, text, options, thresholds, read), lambda words: note(words, quiet=quiet))
+        if hits or format != "table":
+            write_hits(hits, sys.stdout, format, evidence_names=opened.evidence_names)

@@ -1,0 +1,43 @@
+"""`amogus status`: what an index holds, and which files it could not read."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from amogus_search.cli.parameters import FormatOption, IndexOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("status")(status)
+
+
+def status(
+    index: IndexOption = None,
+    skipped: Annotated[bool, typer.Option("--skipped", help="List the files that were skipped, and why.")] = False,
+    format: FormatOption = "table",  # noqa: A002
+) -> None:
+    """Say what an index holds: pictures, findings, models; with --skipped, which files could not be used."""
+    from amogus_search.cli.asking import opened_index
+    from amogus_search.cli.records import write_record
+    from amogus_search.exports.json_form import skipped_json
+    from amogus_search.exports.table import write_images
+    from amogus_search.settings import DEFAULT_THRESHOLD
+
+    with opened_index(index) as opened:
+        if skipped:
+            write_images((skipped_json(*row) for row in opened.skipped()), sys.stdout, format, evidence_names=())
+            return
+        amogi = opened.best_regions(None, min_amogusness=DEFAULT_THRESHOLD)
+        record = {
+            "index": str(opened.folder),
+            **opened.counts(),
+            "amogi": len(amogi),
+            "pictures_with_amogi": len({hit.path for hit in amogi}),
+            **{key: value for key, value in opened.identity.items() if isinstance(value, (str, int, float))},
+            "calibration": opened.calibration_id or "none",
+        }
+        write_record(record, format)

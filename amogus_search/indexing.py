@@ -1,0 +1,177 @@
+"""From names to a finished index, and from an index back to its models: what `amogus index` and `query` stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike, fsencode
+from pathlib import Path
+
+from amogus_search import registry
+from amogus_search.core.types import FileEntry, ImageFindings, KnownFile, SkippedImage
+from amogus_search.errors import IdentityMismatchError, UsageError
+from amogus_search.finder import Finder
+from amogus_search.pipeline.index import IndexReport, Models, index_images, refuse_index_in_source
+from amogus_search.pipeline.progress import Progress, Silent
+from amogus_search.ports import Detector, Embedder
+from amogus_search.settings import DEFAULT_PROFILE, PREPROCESSING_VERSION, PROFILES
+from amogus_search.sources.folder import FolderSource
+from amogus_search.sources.workers import DecodePool
+from amogus_search.store.index import Index
+
+_NAMES = ("detector", "embedder")
+"""Keys of an identity that say what was typed; a model file that moved is still the same model."""
+
+SILENT = Silent()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Names of what looks at the pictures; None: what the index has, or the embedded models for a new one.
+
+    detector, embedder: see `registry.load_detector` and `registry.load_embedder`
+    profile:            one of `settings.PROFILES`
+    """
+
+    detector: str | None = None
+    embedder: str | None = None
+    profile: str | None = None
+
+    def completed(self, identity: Mapping[str, object]) -> Choice:
+        """The same with nothing left open."""
+        return Choice(
+            self.detector or str(identity.get("detector", registry.DEFAULT)),
+            self.embedder or str(identity.get("embedder", registry.DEFAULT)),
+            self.profile or str(identity.get("profile", DEFAULT_PROFILE)),
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one run goes about it.
+
+    exclude:           globs of files and folders to leave out
+    confirm_deletions: remove missing files however many they are
+    retry_skipped:     read files again that were skipped before
+    own_place:         the index folder was chosen by the user, and may lie wherever they want it
+    progress:          told how far it is
+    should_stop:       asked between pictures
+    """
+
+    exclude: Sequence[str] = ()
+    confirm_deletions: bool = False
+    retry_skipped: bool = False
+    own_place: bool = True
+    progress: Progress = SILENT
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def index_paths(
+    paths: Iterable[str | PathLike[str]],
+    folder: str | PathLike[str],
+    choice: Choice = Choice(),
+    run: Run = Run(),
+) -> IndexReport:
+    """Bring the index in a folder up to date with these pictures and folders; makes it if it is not there.
+
+        index_paths(["holiday/"], "index/holiday")
+
+    Raises:
+        UsageError: no such detector, embedder or profile.
+        IdentityMismatchError: the index was made by other models or settings.
+        IndexLockedError: another process is writing it.
+        AmogusError: a path is missing, there are no pictures, or too many known ones are gone.
+    """
+    source = FolderSource([fsencode(path) for path in paths], exclude=run.exclude, index_dir=Path(folder))
+    if not run.own_place:
+        refuse_index_in_source(fsencode(folder), source.roots)
+    before = stored_identity(folder)
+    chosen = choice.completed(before)
+    if chosen.profile not in PROFILES:
+        raise UsageError(f"there is no profile called {chosen.profile!r}", f"there are: {', '.join(PROFILES)}")
+    finder, embedder = Finder.load(chosen.detector or ""), registry.load_embedder(chosen.embedder or "")
+    identity = _reconciled(identity_of(finder.detector, embedder, chosen.profile or ""), before)
+    with Index.open(folder, "w", create=True, identity=identity, motif=finder.detector.motif) as index:
+        calibration = finder.calibration
+        index.rescore(calibration.id if calibration else None, calibration.score if calibration else None)
+        models = Models(finder.detector, embedder, PROFILES[chosen.profile or ""], finder.verifier)
+        with DecodePool() as pool:
+            report = index_images(
+                [source],
+                pool,
+                models,
+                _Writing(index),
+                progress=run.progress,
+                should_stop=run.should_stop,
+                confirm_deletions=run.confirm_deletions,
+                retry_skipped=run.retry_skipped,
+            )
+        if not report.interrupted:
+            index.publish()
+    return report
+
+
+def identity_of(detector: Detector, embedder: Embedder, profile: str) -> dict[str, object]:
+    """What an index must have been made with for its rows to mean the same (DESIGN.md D6)."""
+    return {
+        "detector": detector.name,
+        "detector_fingerprint": detector.fingerprint,
+        "embedder": embedder.name,
+        "embedder_fingerprint": embedder.fingerprint,
+        "preprocessing": PREPROCESSING_VERSION,
+        "profile": profile,
+    }
+
+
+def stored_identity(folder: str | PathLike[str]) -> dict[str, object]:
+    """The identity of the index in a folder; empty if there is none yet."""
+    if not (Path(folder) / "catalog.sqlite").exists():
+        return {}
+    with Index.open(folder) as index:
+        return dict(index.identity)
+
+
+def own_embedder(index: Index) -> Embedder:
+    """The embedder that made an index' vectors.
+
+    Raises:
+        IdentityMismatchError: the one of that name is another one by now.
+    """
+    embedder = registry.load_embedder(str(index.identity["embedder"]))
+    made_by = index.identity.get("embedder_fingerprint")
+    if embedder.fingerprint != made_by:
+        raise IdentityMismatchError(
+            f"the index has vectors of {index.identity['embedder']} {made_by}, and {embedder.name} is now "
+            f"{embedder.fingerprint}",
+            "make the index anew in another folder: amogus index PATH --index DIR",
+        )
+    return embedder
+
+
+def _reconciled(wanted: dict[str, object], before: Mapping[str, object]) -> dict[str, object]:
+    """The stored identity where it differs only in what the models were called."""
+    same = before and all(before.get(key) == value for key, value in wanted.items() if key not in _NAMES)
+    return dict(before) if same else wanted
+
+
+class _Writing:
+    """An index as `pipeline.index` wants it."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def known_files(self) -> Mapping[bytes, KnownFile]:
+        return self._index.known_files()
+
+    def has_content(self, sha256: str) -> bool:
+        return self._index.contents_known(sha256)
+
+    def write(
+        self,
+        *,
+        added: Sequence[ImageFindings] = (),
+        attached: Sequence[tuple[FileEntry, str]] = (),
+        skipped: Sequence[SkippedImage] = (),
+        removed: Sequence[bytes] = (),
+    ) -> None:
+        self._index.commit([*added, *skipped], attached=attached, removed=removed)
