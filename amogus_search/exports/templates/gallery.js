@@ -142,10 +142,10 @@
     if (finding && finding.words) rarity.append(element("b", { text: finding.words }), " ordinary photos");
     else if (finding) rarity.append(`confidence ${finding.confidence === null ? "unknown" : two(finding.confidence)}`);
     else rarity.append("nothing that looks like one");
-    const similarity = item.by === other && item.score !== null ? ` · ${other} ${two(item.score)}` : "";
-    rarity.append(similarity);
+    const isAsked = item.by === other && item.score !== null;
+    const asked = isAsked ? element("p", { class: "verdict-rarity", text: `${other} ${two(item.score)}` }) : null;
     return element("div", { class: "verdict" }, gauge(score, className),
-      element("div", { class: "verdict-words" }, element("p", { class: "verdict-name", text: words }), rarity));
+      element("div", { class: "verdict-words" }, element("p", { class: "verdict-name", text: words }), rarity, asked));
   }
 
   function evidence(finding) {
@@ -196,6 +196,7 @@
     score: [scoreName, (a, b) => strength(b) - strength(a) || a.rank - b.rank],
     tiny: ["Hardest to spot", (a, b) => share(a) - share(b) || a.rank - b.rank],
     count: ["Most findings", (a, b) => b.findings.length - a.findings.length || a.rank - b.rank],
+    asked: [other === "similarity" ? "Similarity" : "Score", (a, b) => (b.score ?? -2) - (a.score ?? -2) || a.rank - b.rank],
     name: ["File name", (a, b) => a.name.localeCompare(b.name, "en", { numeric: true }) || a.rank - b.rank],
   };
 
@@ -374,7 +375,7 @@
   }
 
   function start() {
-    byId("sort").append(...Object.entries(SORTS).map(([value, [text]]) => element("option", { value, text })));
+    byId("sort").append(...Object.entries(SORTS).filter(([key]) => key !== "asked" || other).map(([value, [text]]) => element("option", { value, text })));
     byId("least-name").textContent = scoreName;
     drawHistogram();
     drawStats();
