@@ -16,7 +16,8 @@ Ground = Callable[[np.random.Generator, SizeHw], Rgb]
 def _mix(field: np.ndarray, low: tuple[int, int, int], high: tuple[int, int, int]) -> Rgb:
     """Colours from `low` at 0 to `high` at 1 of an (h, w) field."""
     a, b = np.array(low, np.float32), np.array(high, np.float32)
-    return np.clip(a + (b - a) * field[..., None], 0, 255).astype(np.uint8)
+    colours = a + (b - a) * np.asarray(field, np.float32)[..., None]
+    return np.asarray(np.clip(colours, 0, 255).astype(np.uint8), np.uint8)
 
 
 def _tone(rng: np.random.Generator) -> tuple[int, int, int]:
@@ -77,7 +78,7 @@ def bricks(rng: np.random.Generator, size: SizeHw) -> Rgb:
     joint = (y % brick_h < 2) | (shifted % brick_w < 2)
     tones = rng.uniform(0.7, 1.1, (64, 64)).astype(np.float32)
     field = tones[row % 64, (shifted // brick_w) % 64] * (0.85 + 0.3 * smooth_noise(rng, size, 40))
-    wall = np.array(_tone(rng), np.float32) * field[..., None]
+    wall = np.asarray(np.array(_tone(rng), np.float32) * field[..., None], np.float32)
     wall[joint] = np.array(_tone(rng), np.float32)
     return np.clip(wall, 0, 255).astype(np.uint8)
 

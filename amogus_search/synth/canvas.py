@@ -108,9 +108,9 @@ class Canvas:
 
     def _keypoints(self, index: int) -> NDArray[np.float32]:
         """Keypoints with visibility as seen: gone outside the picture, hidden where something else is in front."""
-        height, width = self.owner.shape
+        height, width = self.image.shape[:2]
         points = self.items[index].keypoints.copy()
-        x1, y1, x2, y2 = self.box(index)
+        x1, y1, x2, y2 = (float(edge) for edge in self.box(index))
         for row in points:
             x, y = float(row[0]), float(row[1])
             if row[2] == 0 or not (0 <= x < width and 0 <= y < height):

@@ -103,11 +103,11 @@ def blend_into(image: Rgb, placed: Placed) -> float:
 
 def _mixed(ground: NDArray[np.float32], colour: NDArray[np.float32], blend: Blend) -> NDArray[np.float32]:
     if blend == "multiply":
-        return ground * colour / 255
+        return np.asarray(ground * colour / 255, np.float32)
     if blend == "screen":
         return np.asarray(255 - (255 - ground) * (255 - np.minimum(colour, 255)) / 255, np.float32)
     if blend == "relief":
-        return ground + 2 * (colour - 128)
+        return np.asarray(ground + 2 * (colour - 128), np.float32)
     return colour
 
 
@@ -127,9 +127,10 @@ def cast_shadow(image: Rgb, placed: Placed, rng: np.random.Generator) -> None:
     """Darken the image in place under or beside the sprite: contact shadow, or an offset drop shadow."""
     height, _width = placed.shape.shape
     sigma = max(0.6, height * float(rng.uniform(0.01, 0.05)))
-    pad = int(3 * sigma) + 2
+    lying = rng.random() < 0.5
+    pad = int(3 * sigma + (0.6 * height if lying else 0)) + 2
     shadow = np.pad(placed.shape.astype(np.float32), pad)
-    if rng.random() < 0.5:  # lying on the ground: squashed and sheared from the feet
+    if lying:  # lying on the ground: squashed and sheared from the feet
         squash, shear = float(rng.uniform(0.08, 0.5)), float(rng.uniform(-1.2, 1.2))
         foot = pad + height
         matrix = np.array([[1, -shear * squash, shear * squash * foot], [0, squash, foot * (1 - squash)]], np.float32)

@@ -36,7 +36,7 @@ class Crewmate:
         leg_step: how much higher the picture-right (positive) or picture-left foot stands.
         foot_power: superellipse exponent of the legs; 2 is round, 8 is square.
         feet_visible: False if the ground swallows the feet.
-        visor_x: visor centre from the middle towards the front / body_width.
+        visor_x: visor centre from the middle towards the front / body_width; the backpack's centre in a back view.
         visor_y: visor centre.
         visor_width: visor width / body_width.
         visor_height: visor height.
@@ -87,10 +87,12 @@ class Outline:
 
     parts: part name -> polygons, each (k, 2); parts are torso, legs, visor, glint, backpack, hat
     keypoints: (7, 3) x, y, visibility in the order of KEYPOINT_NAMES
+    pack_in_front: whether the backpack covers the body instead of standing behind it
     """
 
     parts: Mapping[str, tuple[Points, ...]]
     keypoints: Points
+    pack_in_front: bool = False
 
 
 def superellipse(cx: float, cy: float, rx: float, ry: float, power: float, points: int = 40) -> Points:
@@ -116,7 +118,7 @@ def crewmate_outline(crewmate: Crewmate) -> Outline:
     bent = {name: tuple(_bend(c, p) for p in polygons) for name, polygons in parts.items()}
     keypoints = _keypoints(c)
     keypoints[:, :2] = _bend(c, keypoints[:, :2])
-    return Outline(bent, keypoints)
+    return Outline(bent, keypoints, pack_in_front=c.facing == "back")
 
 
 def _torso(c: Crewmate) -> Points:
@@ -166,7 +168,7 @@ def _backpack(c: Crewmate) -> tuple[Points, ...]:
 def _backpack_x(c: Crewmate) -> tuple[float, float]:
     """Centre and half width; it sticks out behind, and lies on the middle of a back view."""
     if c.facing == "back":
-        return 0.0, c.body_width * 0.36
+        return c.visor_x * c.body_width, c.body_width * (0.22 + 0.6 * c.backpack_width)
     depth = c.backpack_width * c.body_width
     # the inner part lies behind the body, so that no gap opens at round heads
     return -c.front * (c.body_width / 2 + depth / 2 - 0.06), depth / 2 + 0.06
@@ -177,7 +179,7 @@ def _keypoints(c: Crewmate) -> Points:
     rx = c.visor_width * c.body_width / 2
     visor = ABSENT if c.facing == "back" else VISIBLE
     pack = VISIBLE if c.backpack_width > 0 else ABSENT
-    pack_x = -c.front * c.body_width * (1 + c.backpack_width) / 2 if c.facing != "back" else 0.0
+    pack_x = -c.front * c.body_width * (1 + c.backpack_width) / 2 if c.facing != "back" else c.visor_x * c.body_width
     feet = VISIBLE if c.feet_visible else HIDDEN
     rows = [
         (0.0, 0.01, VISIBLE),
@@ -210,8 +212,12 @@ def random_crewmate(rng: np.random.Generator, kind: str | None = None) -> Crewma
     kind = kind or str(rng.choice(["game", "squat", "tall", "boxy", "any"], p=[0.5, 0.14, 0.08, 0.08, 0.2]))
     base = dict(_BUILDS[kind])
     values = {name: float(rng.uniform(low, high)) for name, (low, high) in base.items()}
-    facing: Facing = _FACINGS[int(rng.choice(4, p=[0.4, 0.4, 0.14, 0.06]))]
+    facing: Facing = _FACINGS[int(rng.choice(4, p=[0.4, 0.39, 0.14, 0.07]))]
     values["visor_y"] = max(values["visor_y"], values["visor_height"] / 2 + 0.05)
+    if facing in ("left", "right") and rng.random() < 0.1:
+        _turn_to_profile(values, rng)
+    if facing == "back":
+        values["visor_x"] = float(rng.uniform(-0.16, 0.16))
     if facing == "front":
         values["visor_x"] = float(rng.uniform(-0.06, 0.06))
         values["visor_width"] = float(rng.uniform(0.5, 0.85))
@@ -224,6 +230,15 @@ def random_crewmate(rng: np.random.Generator, kind: str | None = None) -> Crewma
     values["wobble_phase"] = float(rng.uniform(0, 6.28))
     hat = str(rng.choice(HATS)) if rng.random() < 0.22 else None
     return Crewmate(facing=facing, hat=hat, feet_visible=bool(rng.random() > 0.06), **values)
+
+
+def _turn_to_profile(values: dict[str, float], rng: np.random.Generator) -> None:
+    """A full side view: the body narrows, the visor moves to its edge, the backpack shows its depth."""
+    values["body_width"] *= float(rng.uniform(0.75, 1.0))
+    values["visor_width"] = float(rng.uniform(0.28, 0.48))
+    values["visor_x"] = float(rng.uniform(0.3, 0.44))
+    values["backpack_width"] = float(rng.uniform(0.2, 0.5))
+    values["leg_gap"] *= float(rng.uniform(0.3, 1.0))
 
 
 _FACINGS: tuple[Facing, ...] = ("left", "right", "front", "back")

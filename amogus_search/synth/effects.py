@@ -12,7 +12,7 @@ Effect = Callable[[np.random.Generator, Rgb], Rgb]
 
 
 def _uint8(image: np.ndarray) -> Rgb:
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image, 0, 255), dtype=np.float32).astype(np.uint8)
 
 
 def soften(rng: np.random.Generator, image: Rgb) -> Rgb:

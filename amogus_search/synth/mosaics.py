@@ -24,9 +24,30 @@ def mosaic_canvas(
     grid = _grid(rng, (columns, rows), photos, colours)
     canvas = Canvas(_enlarged(rng, grid, cell)[: size_wh[1], : size_wh[0]].copy())
     most = max(n_range[1], int(rng.integers(1, 16)))
+    if rng.random() < 0.3:
+        _plant_row(rng, canvas, cell, colours)
     for _ in range(int(rng.integers(n_range[0], most + 1))):
         _plant(rng, canvas, cell, colours)
+    if rng.random() < 0.45:
+        canvas.image[:] = _interpolated(rng, canvas.image, cell)
     return canvas
+
+
+def _interpolated(rng: np.random.Generator, image: Rgb, cell: int) -> Rgb:
+    """The same canvas enlarged smoothly instead of cell by cell, as viewers and zooming detectors do."""
+    cells = image[::cell, ::cell]
+    how = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)[int(rng.integers(3))]
+    big = cv2.resize(cells, (cells.shape[1] * cell, cells.shape[0] * cell), interpolation=how)
+    return np.asarray(big[: image.shape[0], : image.shape[1]], np.uint8)
+
+
+def _plant_row(rng: np.random.Generator, canvas: Canvas, cell: int, colours: Rgb) -> None:
+    """One drawing repeated side by side in many colours, as people line them up."""
+    drawing = random_pixel_crewmate(rng, mini=bool(rng.random() < 0.8))
+    step = drawing.cells.shape[1] + int(rng.integers(0, 3))
+    start, y = int(rng.integers(0, 12)), int(rng.integers(0, max(1, canvas.image.shape[0] // cell - 6)))
+    for index in range(int(rng.integers(3, 12))):
+        _plant_at(rng, canvas, drawing, cell, colours, ((start + index * step) * cell, y * cell))
 
 
 def _colours(rng: np.random.Generator) -> Rgb:
@@ -97,6 +118,14 @@ def _plant(rng: np.random.Generator, canvas: Canvas, cell: int, colours: Rgb) ->
         return
     x = int(rng.integers(0, (width - columns * cell) // cell + 1)) * cell
     y = int(rng.integers(0, (height - rows * cell) // cell + 1)) * cell
+    _plant_at(rng, canvas, drawing, cell, colours, (x, y))
+
+
+def _plant_at(
+    rng: np.random.Generator, canvas: Canvas, drawing: PixelCrewmate, cell: int, colours: Rgb, at: tuple[int, int]
+) -> None:
+    """This drawing with its corner at these pixels, if it can be seen there and covers no other."""
+    x, y = at
     palette = random_palette(rng)
     paints = cell_colours(palette, rng)
     if rng.random() < 0.6:

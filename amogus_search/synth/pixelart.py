@@ -60,7 +60,7 @@ def _cut_visor(rng: np.random.Generator, cells: Cells, torso: int, mini: bool) -
     width = cells.shape[1]
     rows = 1 if mini or torso < 5 else int(rng.integers(1, max(2, torso // 2)))
     span = int(rng.integers(max(2, width // 2), max(3, width)))
-    end = width if mini or rng.random() < 0.7 else width - 1
+    end = width if rng.random() < (0.92 if mini else 0.7) else width - 1
     start = max(0, end - span)
     cells[1 : 1 + rows, start:end] = VISOR
     if not mini and span >= 3 and rng.random() < 0.5:

@@ -1,6 +1,6 @@
 """The records that styles make: painted layers and finished sprites."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -65,7 +65,6 @@ class Parts:
     keypoints: NDArray[np.float32]
     unit: float
     front: int = 1
-    extra: tuple[Mask, ...] = field(default=())
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -94,6 +93,9 @@ def rasterize(outline: Outline, height_px: float, front: int = 1, margin: float 
             fixed = np.round((polygon - low) * height_px * 2**_SHIFT).astype(np.int32)
             cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, _SHIFT)
         masks[name] = mask
+    if outline.pack_in_front:  # carved out of the body, so that every style draws its border
+        for name in ("torso", "legs"):
+            masks[name] = np.minimum(masks[name], 255 - masks["backpack"])
     body = np.maximum(masks["torso"], masks["legs"])
     shape = np.maximum(np.maximum(body, masks["backpack"]), np.maximum(masks["visor"], masks["hat"]))
     keypoints = outline.keypoints.astype(np.float32).copy()

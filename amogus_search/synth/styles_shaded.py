@@ -67,8 +67,20 @@ def toy(parts: Parts, palette: Palette, rng: np.random.Generator) -> Layer:
         brush.paint(image, parts.glint, palette.glint)
     normal = normals(relief(parts, float(rng.uniform(0.12, 0.26))))
     image = lit(image, normal, rng, float(rng.uniform(0.1, 0.7)))
+    if rng.random() < 0.3:
+        _waist_seam(image, parts, rng)
     _darken_seams(image, parts, rng)
     return brush.layer(_vertical_falloff(image, rng), parts.shape)
+
+
+def _waist_seam(image: Image32, parts: Parts, rng: np.random.Generator) -> None:
+    """The groove where the two halves of a moulded figure are joined."""
+    head, crotch = parts.keypoints[0, 1], parts.keypoints[4, 1]
+    y = int(head + (crotch - head) * float(rng.uniform(0.55, 0.85)))
+    width = max(1, round(0.012 * parts.unit))
+    groove = np.zeros(parts.size_hw, np.uint8)
+    groove[y : y + width] = brush.without(parts.torso, parts.visor)[y : y + width]
+    brush.paint(image, groove, (0, 0, 0), float(rng.uniform(0.25, 0.6)))
 
 
 def _darken_seams(image: Image32, parts: Parts, rng: np.random.Generator) -> None:
@@ -153,5 +165,5 @@ def painted_wood(parts: Parts, palette: Palette, rng: np.random.Generator) -> La
     image = brush.blank(parts.size_hw, scaled((int(wood[0]), int(wood[1]), int(wood[2])), 1.0))
     brush.paint(image, parts.hat, palette.hat)
     brush.paint(image, parts.visor, scaled(palette.visor, 1.0), float(rng.uniform(0.6, 1.0)))
-    image = lit(image * rings[..., None], normals(relief(parts, 0.1)), rng, 0.1)
+    image = lit((image * rings[..., None]).astype(np.float32), normals(relief(parts, 0.1)), rng, 0.1)
     return brush.layer(image, parts.shape)
