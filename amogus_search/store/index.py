@@ -1,8 +1,8 @@
 """An index folder as one object: the catalogue and the search structure, always in step.
 
-    with Index.open("index/default") as index:
-        for hit in index.best_images(20):
-            print(hit.score, hit.path)
+with Index.open("index/default") as index:
+    for hit in index.best_images(20):
+        print(hit.score, hit.path)
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from amogus_search.core.types import (
     FindingScores,
     Hit,
     ImageFindings,
-    KnownFile,
     SkippedImage,
     Vectors,
 )
 from amogus_search.core.where import Column, Value
 from amogus_search.errors import UsageError
-from amogus_search.store import answers, changes, checks, folder, generations, scoring, tables
+from amogus_search.store import answers, checks, contents, files, folder, generations, repairs, scoring, tables
 from amogus_search.store.answers import Wanted
 from amogus_search.store.catalog import Catalog
 from amogus_search.store.columns import where_columns
-from amogus_search.store.generations import Kind, Searcher
+from amogus_search.store.files import KnownFile
 from amogus_search.store.lock import WriterLock
 from amogus_search.store.scoring import ScoreFn
+from amogus_search.store.searching import Kind, Searcher
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,59 +117,52 @@ class Index:
 
     # What a scan asks
 
-    def known_files(self, root: bytes | None = None) -> dict[bytes, KnownFile]:
-        """Every file the index knows (of one root), also skipped and removed ones, by path."""
-        return changes.known_files(self._catalog, root)
+    def known_files(self) -> dict[bytes, KnownFile]:
+        """Every live file, indexed or skipped, by path; tombstones are not among them."""
+        return files.known_files(self._catalog)
 
-    def contents_known(self, sha256: str) -> bool:
-        """Whether pictures of this content need no model any more (under this index' identity)."""
-        return changes.contents_known(self._catalog, sha256)
+    def has_content(self, sha256: str) -> bool:
+        """Whether the models' answers for this content are stored, under whatever path, also a removed one."""
+        return contents.has_content(self._catalog, sha256)
 
     def in_flight(self) -> dict[bytes, int]:
-        """Files handed out by a run that died before it committed them -> how often that happened."""
-        return changes.in_flight(self._catalog)
+        """Files handed out by a run that died before it committed them -> how many runs died so."""
+        return files.in_flight(self._catalog)
 
     # Writing, each call one transaction
 
     def set_in_flight(self, paths: Iterable[bytes]) -> None:
-        """Note files that are about to be decoded; `commit` takes them off the list."""
-        changes.set_in_flight(self._catalog, paths)
+        """Note files that are about to be decoded; `write` takes them off the list."""
+        files.set_in_flight(self._catalog, paths)
 
-    def commit(
+    def write(
         self,
-        batch: Sequence[ImageFindings | SkippedImage],
         *,
+        added: Sequence[ImageFindings] = (),
         attached: Sequence[tuple[FileEntry, str]] = (),
+        skipped: Sequence[SkippedImage] = (),
         removed: Iterable[bytes] = (),
         skip_tag: str = "",
     ) -> None:
         """Store a batch: all of it or, if the process dies on the way, nothing of it.
 
         Args:
-            batch: results in any order; content that is known already only gains a file.
-            attached: files whose content is known: moved, copied, returned, or just touched.
-            removed: paths that are gone; they become tombstones.
-            skip_tag: versions of the decoders, so that skipped files are tried again by others.
+            added: new pictures; of content that is known already only the path is stored.
+            attached: files whose content is known, also in this batch: moved, copied, returned, or just touched.
+            skipped: files that gave no picture.
+            removed: paths that are gone; they become tombstones, never shown, revived by `attached`.
+            skip_tag: versions of the decoders, for later runs to compare.
 
         Raises:
             ValueError: columns or vectors do not fit the index, or attached content is unknown.
-            IndexStateError: the index has calibrated scores, and `rescore` has not been called yet.
+            IndexStateError: the index has calibrated scores, and `rescore` was not called since it was opened.
         """
-        changes.commit(
-            self._catalog,
-            batch,
-            changes.Extras(tuple(attached), tuple(removed), skip_tag),
-            names=(self.keypoint_names, self.evidence_names),
-            score=scoring.scorer(self._catalog, self._score),
-        )
-
-    def attach(self, entry: FileEntry, sha256: str) -> None:
-        """Point one file to known content; see `commit`."""
-        self.commit((), attached=[(entry, sha256)])
-
-    def mark_removed(self, paths: Iterable[bytes]) -> None:
-        """Make tombstones of files that are gone: kept, never shown, revived by `attach`."""
-        self.commit((), removed=paths)
+        score = scoring.scorer(self._catalog, self._score)
+        with self._catalog.transaction():
+            contents.add(self._catalog, added, names=(self.keypoint_names, self.evidence_names), score=score)
+            files.put_indexed(self._catalog, [*((item.entry, item.sha256) for item in added), *attached])
+            files.put_skipped(self._catalog, skipped, skip_tag)
+            files.put_removed(self._catalog, removed)
 
     def rescore(self, calibration_id: str | None, score: ScoreFn | None) -> int:
         """Make all scores come from this calibration, now and in later commits; no model runs.
@@ -286,16 +279,16 @@ class Index:
         return tables.detections(self._catalog, self.keypoint_names, self.evidence_names)
 
     def vectors(self) -> tuple[pd.DataFrame, Vectors]:
-        """One row a region of live content (kind, sha256, ordinal, crop_id), and (n, d) unit vectors in the same rows."""
+        """One row a region of live content (kind, sha256, ordinal), and (n, d) unit vectors in the same rows."""
         return tables.vectors(self._catalog)
 
     def skipped(self) -> list[tuple[bytes, str, str]]:
         """(path, reason, detail) of every skipped file, by path."""
-        return changes.skipped(self._catalog)
+        return files.skipped(self._catalog)
 
     def counts(self) -> dict[str, int]:
         """Live numbers: indexed, skipped, removed (files), contents, detections, vectors, unpublished (vectors)."""
-        return changes.counts(self._catalog)
+        return contents.counts(self._catalog)
 
     def signature(self) -> str:
         """A digest of everything that must be equal after a kill and a resume: rows, vectors, FAISS bytes."""
@@ -313,7 +306,7 @@ class Index:
         """
         if self._lock is None:
             raise UsageError("an index opened for reading cannot be repaired", "open it with mode 'w'")
-        return checks.repair(self.folder, self._catalog)
+        return repairs.repair(self.folder, self._catalog)
 
     def _reading(self) -> answers.Reading:
         return answers.Reading(self._catalog, self.keypoint_names, self.evidence_names, self.calibration_id is not None)

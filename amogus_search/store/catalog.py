@@ -1,0 +1,208 @@
+"""The SQLite file: connections, transactions, and every SQLite error as one of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amogus_search.errors import AmogusError, IndexStateError
+from amogus_search.store import rows
+
+CATALOG_NAME = "catalog.sqlite"
+_BUSY_SECONDS = 10.0
+_FETCH = 1000
+DAMAGED_HINT = "see what is wrong with `amogus verify`, mend it with `amogus repair`"
+
+Row = tuple[Any, ...]
+
+
+class Catalog:
+    """One connection to a catalogue, without implicit transactions.
+
+    Args:
+        path: the SQLite file; must exist unless `write`.
+        write: open for writing; otherwise nothing can be changed through this connection.
+
+    Raises:
+        IndexStateError: not a database, or it cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, write: bool) -> None:
+        self._path = path
+        self._depth = 0
+        with self._translated():
+            self.connection = sqlite3.connect(
+                _uri(path, write), uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
+            )
+        try:
+            self._configure(write)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _configure(self, write: bool) -> None:
+        self.connection.create_function("part", 2, _part, deterministic=True)
+        self.run("PRAGMA trusted_schema = OFF")
+        self.run("PRAGMA cell_size_check = ON")
+        if write:
+            mode = "WAL" if wal_works(self._path.parent) else "DELETE"
+            self.run(f"PRAGMA journal_mode = {mode}")
+            self.run("PRAGMA synchronous = FULL")
+        else:
+            self.run("PRAGMA query_only = ON")
+        self.rows("SELECT count(*) FROM sqlite_master")
+
+    def close(self) -> None:
+        """Close the connection; may be called twice."""
+        self.connection.close()
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Execute one statement."""
+        with self._translated():
+            return self.connection.execute(sql, parameters)
+
+    def run_many(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
+        """Execute one statement for every row of parameters."""
+        with self._translated():
+            self.connection.executemany(sql, parameters)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a query that cannot have many."""
+        with self._translated():
+            return self.connection.execute(sql, parameters).fetchall()
+
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+        """The rows of a query, without holding them all."""
+        with closing(self.run(sql, parameters)) as cursor:
+            while True:
+                with self._translated():
+                    some = cursor.fetchmany(_FETCH)
+                if not some:
+                    return
+                yield from some
+
+    def number(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """The one number that a query gives; 0 for NULL."""
+        return int(self.rows(sql, parameters)[0][0] or 0)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside become durable together, or not at all."""
+        with self._bracket("BEGIN IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see the same committed state."""
+        with self._bracket("BEGIN"):
+            yield
+
+    @contextmanager
+    def _bracket(self, begin: str) -> Iterator[None]:
+        if self._depth:  # part of the transaction that is open already
+            yield
+            return
+        self.run(begin)
+        self._depth += 1
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._depth -= 1
+
+    # Named JSON values
+
+    def get_meta(self, name: str) -> Any:
+        """A stored value; None if it was never set.
+
+        Raises:
+            IndexStateError: its row is damaged.
+        """
+        found = self.rows("SELECT name, value, checksum FROM meta WHERE name = ?", (name,))
+        return json.loads(rows.checked("meta", found[0])[1]) if found else None
+
+    def set_meta(self, name: str, value: object) -> None:
+        """Store a JSON value under a name."""
+        text = json.dumps(value, sort_keys=True)
+        self.run("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", rows.sealed((name, text)))
+
+    def read_identity(self) -> dict[str, object]:
+        """Whose answers are stored here."""
+        return dict(self.get_meta("identity") or {})
+
+    def read_motif(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """The motif's name, its keypoint names and its evidence names."""
+        motif = self.get_meta("motif") or {"name": "none", "keypoint_names": [], "evidence_names": []}
+        return motif["name"], tuple(motif["keypoint_names"]), tuple(motif["evidence_names"])
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _as_ours(error, self._path) from error
+
+
+def wal_works(folder: Path) -> bool:
+    """Whether a write-ahead log works on this file system, found out by a real write seen by a second reader.
+
+    Some network file systems accept the mode and fail on the first write.
+    """
+    probe = folder / f"probe-{os.getpid()}.sqlite"
+    try:
+        with closing(sqlite3.connect(probe)) as writer, closing(sqlite3.connect(probe)) as reader:
+            if writer.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                return False
+            writer.execute("CREATE TABLE probe (value INTEGER)")
+            writer.execute("INSERT INTO probe VALUES (7)")
+            writer.commit()
+            return bool(reader.execute("SELECT value FROM probe").fetchall() == [(7,)])
+    except sqlite3.Error:
+        return False
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            probe.with_name(probe.name + suffix).unlink(missing_ok=True)
+
+
+def _uri(path: Path, write: bool) -> str:
+    uri = path.absolute().as_uri()
+    if write:
+        return f"{uri}?mode=rwc"
+    # On a medium that cannot be written to, SQLite cannot make the shared-memory file that readers use; with no
+    # log lying there, nobody writes either, and it need not.
+    still = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+    return f"{uri}?mode=ro{'&immutable=1' if still else ''}"
+
+
+def _part(evidence: object, column: object) -> float | None:
+    """SQL function: one number of an evidence BLOB; NULL where there is none."""
+    if not isinstance(evidence, bytes) or not isinstance(column, int) or len(evidence) < 4 * (column + 1):
+        return None
+    return float(np.frombuffer(evidence, "<f4", 1, 4 * column)[0])
+
+
+def _as_ours(error: sqlite3.Error, path: Path) -> AmogusError:
+    folder = path.parent
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return AmogusError(
+            f"no room left for the index {folder}", "free some space and run it again: what was committed is kept"
+        )
+    if code == sqlite3.SQLITE_NOTADB:
+        return IndexStateError(f"{path} is not a database", "name an index with --index DIR, or delete this folder")
+    if code == sqlite3.SQLITE_CORRUPT:
+        return IndexStateError(f"the index {folder} is damaged: {error}", DAMAGED_HINT)
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
+        return IndexStateError(f"cannot use the index {folder}: {error}", "check the folder's permissions and its disk")
+    return IndexStateError(f"the index {folder} does not answer: {error}", DAMAGED_HINT)

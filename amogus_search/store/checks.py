@@ -1,0 +1,123 @@
+"""Is an index whole? Every row against its checksum, the tables against each other, the search files by digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from amogus_search.errors import IndexStateError
+from amogus_search.store import generations, rows
+from amogus_search.store.catalog import Catalog
+
+_TABLES = ("meta", "contents", "detections", "scores", "vectors", "files", "generations")
+_WITHOUT_CONTENT = "SELECT DISTINCT sha256, sha256 FROM {} WHERE sha256 NOT IN (SELECT sha256 FROM contents)"
+_OTHER_NUMBER = (
+    "SELECT sha256, sha256 FROM contents c WHERE {0} != (SELECT count(*) FROM {0} t WHERE t.sha256 = c.sha256)"
+)
+
+CONTRADICTIONS = (
+    ("contents", "{} does not have as many findings as it should", _OTHER_NUMBER.format("detections")),
+    ("contents", "{} does not have as many vectors as it should", _OTHER_NUMBER.format("vectors")),
+    ("contents", "findings of {}, which is not there", _WITHOUT_CONTENT.format("detections")),
+    ("contents", "vectors of {}, which is not there", _WITHOUT_CONTENT.format("vectors")),
+    (
+        "files",
+        "file {} points to content that is not there",
+        "SELECT rowid, path FROM files WHERE state = 'indexed' "
+        "AND (sha256 IS NULL OR sha256 NOT IN (SELECT sha256 FROM contents))",
+    ),
+    (
+        "scores",
+        "finding {} has no score",
+        "SELECT id, sha256 || '/' || ordinal FROM detections WHERE id NOT IN (SELECT detection FROM scores)",
+    ),
+    (
+        "scores",
+        "score {} is of no finding",
+        "SELECT detection, detection FROM scores WHERE detection NOT IN (SELECT id FROM detections)",
+    ),
+)
+"""How tables can contradict each other: what must be dropped then, what to say, and a query of its key and name."""
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that is not as it was written; `content` is the sha256 it claims to belong to, if it has one."""
+
+    table: str
+    rowid: int
+    name: str
+    content: object = None
+
+
+def bad_rows(catalog: Catalog) -> Iterator[BadRow]:
+    """Every row whose checksum does not match, table by table."""
+    for table in _TABLES:
+        columns = rows.COLUMNS[table].split(", ")
+        key = "0" if table == "meta" else "rowid"
+        content = columns.index("sha256") if "sha256" in columns and table != "generations" else None
+        for *row, rowid in catalog.stream(f"SELECT {', '.join(columns)}, checksum, {key} FROM {table}"):
+            if not rows.is_whole(row):
+                yield BadRow(table, rowid, rows.row_name(table, row), None if content is None else row[content])
+
+
+def verify(folder: Path, catalog: Catalog) -> list[str]:
+    """What is wrong, a line each; empty if nothing is."""
+    problems: list[str] = []
+    for check in (_structure, _rows, _contradictions):
+        try:
+            with catalog.snapshot():
+                problems += check(catalog)
+        except IndexStateError as error:  # so damaged that SQLite gives up: the other checks may still say more
+            problems.append(error.problem)
+    with catalog.snapshot():
+        problems += _files(folder, catalog)
+    return list(dict.fromkeys(problems))
+
+
+def signature(catalog: Catalog) -> str:
+    """A digest of all rows in canonical order (ids left out) and of the search file, if it is complete."""
+    digest = hashlib.sha256()
+    with catalog.snapshot():
+        for sql in _SIGNED:
+            for row in catalog.stream(sql):
+                digest.update(repr(row).encode())
+        newest = catalog.number("SELECT max(id) FROM vectors")
+        for generation in generations.generations(catalog)[:1]:
+            digest.update(generation.sha256.encode() if generation.newest == newest else b"")
+    return digest.hexdigest()
+
+
+_SIGNED = (
+    f"SELECT {rows.COLUMNS['meta']} FROM meta ORDER BY name",
+    f"SELECT {rows.COLUMNS['contents']} FROM contents ORDER BY sha256",
+    f"SELECT {rows.COLUMNS['detections']} FROM detections ORDER BY sha256, ordinal",
+    f"SELECT {rows.COLUMNS['vectors']} FROM vectors ORDER BY kind, sha256, ordinal",
+    f"SELECT {rows.COLUMNS['files']} FROM files ORDER BY path",
+    "SELECT d.sha256, d.ordinal, s.amogusness, s.rarity, s.rarity_at_least, s.calibration "
+    "FROM scores s JOIN detections d ON d.id = s.detection ORDER BY d.sha256, d.ordinal",
+)
+
+
+def _structure(catalog: Catalog) -> list[str]:
+    found = catalog.rows("PRAGMA integrity_check")
+    return [f"SQLite: {line}" for (line,) in found if line != "ok"]
+
+
+def _rows(catalog: Catalog) -> list[str]:
+    return [f"row {bad.name} of {bad.table} does not match its checksum" for bad in bad_rows(catalog)]
+
+
+def _contradictions(catalog: Catalog) -> list[str]:
+    return [text.format(ascii(name)) for _, text, sql in CONTRADICTIONS for _, name in catalog.stream(sql)]
+
+
+def _files(folder: Path, catalog: Catalog) -> list[str]:
+    return [
+        f"search file {generation.file} is missing or damaged (it is a cache: `amogus repair` or `amogus index` "
+        "makes it anew)"
+        for generation in generations.generations(catalog)
+        if generation.read(folder) is None
+    ]

@@ -1,0 +1,91 @@
+"""The names that contents go by: what a scan compares with, and what it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from amogus_search.core.types import FileEntry, FileStat, SkippedImage
+from amogus_search.store import rows
+from amogus_search.store.catalog import Catalog
+
+_ALL = f"SELECT {rows.COLUMNS['files']}, checksum FROM files"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file as the index remembers it.
+
+    stat:   when it was last looked at; None if it could not be
+    sha256: of its content; None if it was never read
+    reason: why it was skipped, one of `core.types.SKIP_REASONS`; None for an indexed file
+    tag:    versions of the decoders that could not read it; "" for an indexed file
+    """
+
+    stat: FileStat | None
+    sha256: str | None
+    reason: str | None
+    tag: str = ""
+
+
+def known_files(catalog: Catalog) -> dict[bytes, KnownFile]:
+    """Every live file by path; each row is checked."""
+    known = {}
+    for row in catalog.stream(f"{_ALL} WHERE state != 'removed'"):
+        values = rows.checked("files", row)
+        reason, tag = values[9], values[11]
+        known[values[0]] = KnownFile(rows.stat_of(values[2:7]), values[7], reason, tag or "")
+    return known
+
+
+def skipped(catalog: Catalog) -> list[tuple[bytes, str, str]]:
+    """(path, reason, detail) of every skipped file, by path."""
+    found = (rows.checked("files", row) for row in catalog.stream(f"{_ALL} WHERE state = 'skipped' ORDER BY path"))
+    return [(values[0], values[9], values[10]) for values in found]
+
+
+def put_indexed(catalog: Catalog, entries: Sequence[tuple[FileEntry, str]]) -> None:
+    """Point files to contents; whatever was known of these paths is replaced.
+
+    Raises:
+        ValueError: no such content is stored.
+    """
+    for entry, sha256 in entries:
+        if not catalog.rows("SELECT 1 FROM contents WHERE sha256 = ?", (sha256,)):
+            raise ValueError(f"content {sha256} of {entry.path!r} is not in the index")
+    _put(catalog, [(*_head(entry), sha256, "indexed", None, None, None) for entry, sha256 in entries])
+
+
+def put_skipped(catalog: Catalog, skips: Sequence[SkippedImage], tag: str) -> None:
+    """Remember files that gave no picture; whatever was known of these paths is replaced."""
+    columns = [(*_head(skip.entry), skip.sha256 or None, "skipped", skip.reason, skip.detail, tag) for skip in skips]
+    _put(catalog, columns)
+
+
+def put_removed(catalog: Catalog, paths: Iterable[bytes]) -> None:
+    """Make tombstones of files; unknown paths are passed over."""
+    for path in paths:
+        for row in catalog.rows(f"{_ALL} WHERE path = ?", (path,)):
+            values = rows.checked("files", row)
+            _put(catalog, [(*values[:8], "removed", None, None, None)])
+
+
+def in_flight(catalog: Catalog) -> dict[bytes, int]:
+    """Paths handed out and never come back -> in how many runs."""
+    return dict(catalog.rows("SELECT path, deaths + 1 FROM in_flight ORDER BY path"))
+
+
+def set_in_flight(catalog: Catalog, paths: Iterable[bytes]) -> None:
+    """Note paths as handed out; one that is on the list already was so when an earlier run died."""
+    sql = "INSERT INTO in_flight VALUES (?, 0) ON CONFLICT (path) DO UPDATE SET deaths = deaths + 1"
+    with catalog.transaction():
+        catalog.run_many(sql, [(path,) for path in paths])
+
+
+def _put(catalog: Catalog, files: Sequence[rows.Row]) -> None:
+    catalog.run_many(rows.insert("files", "INSERT OR REPLACE"), [rows.sealed(values) for values in files])
+    catalog.run_many("DELETE FROM in_flight WHERE path = ?", [(values[0],) for values in files])
+
+
+def _head(entry: FileEntry) -> rows.Row:
+    return (entry.path, entry.root, *rows.stat_columns(entry.stat))

@@ -1,0 +1,149 @@
+"""The index folder: is it one, may we, and is it of the same models? Opening it for reading and for writing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from amogus_search.core.motif import Motif
+from amogus_search.errors import IdentityMismatchError, IndexStateError
+from amogus_search.store import schema, vectors
+from amogus_search.store.catalog import CATALOG_NAME, Catalog
+from amogus_search.store.lock import LOCK_NAME, WriterLock
+
+Identity = Mapping[str, object]
+_LEFTOVERS = ("probe-*", "*.part")
+"""What a killed writer may leave behind."""
+
+
+def open_to_read(folder: Path, identity: Identity | None = None) -> Catalog:
+    """The catalogue of an index that exists and has this program's schema version; errors as for `Index.open`."""
+    _require_index(folder)
+    catalog = Catalog(folder / CATALOG_NAME, write=False)
+    try:
+        schema.require_readable(schema.read_version(catalog.connection), str(folder))
+        _compare(catalog, folder, identity)
+    except BaseException:
+        catalog.close()
+        raise
+    return catalog
+
+
+def open_to_write(folder: Path, *, create: bool, identity: Identity | None, motif: Motif) -> tuple[WriterLock, Catalog]:
+    """The writer role and the catalogue, created or migrated as need be; errors as for `Index.open`."""
+    if create:
+        _make_folder(folder)
+    else:
+        _require_index(folder)
+    lock = WriterLock(folder)
+    try:
+        _sweep(folder)
+        catalog = Catalog(folder / CATALOG_NAME, write=True)
+        try:
+            _bring_up(catalog, folder, identity, motif)
+            _require_search(catalog)
+        except BaseException:
+            catalog.close()
+            raise
+    except BaseException:
+        lock.release()
+        raise
+    return lock, catalog
+
+
+def _bring_up(catalog: Catalog, folder: Path, identity: Identity | None, motif: Motif) -> None:
+    """Make a new catalogue whole, or an older one new, in one transaction."""
+    version = schema.read_version(catalog.connection)
+    schema.require_writable(version, str(folder))
+    if version == len(schema.MIGRATIONS):
+        _compare(catalog, folder, identity)
+        return
+    if version == 0 and identity is None:
+        raise IndexStateError(f"there is nothing in the index {folder} yet", "fill it with `amogus index PATH`")
+    with catalog.transaction():
+        schema.migrate(catalog.connection)
+        if version == 0:
+            catalog.set_meta("identity", dict(identity or {}))
+            names = {"keypoint_names": motif.keypoint_names, "evidence_names": motif.evidence_names}
+            catalog.set_meta("motif", {"name": motif.name, **names})
+            catalog.set_meta("calibration_id", None)
+        _compare(catalog, folder, identity)
+
+
+def _require_search(catalog: Catalog) -> None:
+    """Find out before the work, not after it, that FAISS is missing."""
+    if catalog.read_identity().get("embedder"):
+        vectors.require()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        strangers = sorted(name for name in os.listdir(folder) if not _is_ours(name))
+        if strangers and not (folder / CATALOG_NAME).exists():
+            raise IndexStateError(
+                f"{folder} is not an index, and not empty: it holds {strangers[0]!a}",
+                "name a new folder for the index with --index DIR",
+            )
+        folder.chmod(0o700)
+    except OSError as error:
+        raise IndexStateError(
+            f"cannot make the index {folder}: {error.strerror}", "choose another place with --index DIR"
+        ) from error
+
+
+def _is_ours(name: str) -> bool:
+    return name == LOCK_NAME or name.startswith(CATALOG_NAME) or any(Path(name).match(glob) for glob in _LEFTOVERS)
+
+
+def _require_index(folder: Path) -> None:
+    path = folder / CATALOG_NAME
+    if not folder.exists():
+        raise IndexStateError(
+            f"there is no index at {folder}", "make one with `amogus index PATH`, or name another with --index DIR"
+        )
+    if not path.is_file():
+        raise IndexStateError(
+            f"{folder} is not an index: it holds no {CATALOG_NAME}",
+            "make one with `amogus index PATH --index DIR`, or name another with --index DIR",
+        )
+
+
+def _sweep(folder: Path) -> None:
+    for glob in _LEFTOVERS:
+        for path in folder.glob(glob):
+            path.unlink(missing_ok=True)
+
+
+def _compare(catalog: Catalog, folder: Path, wanted: Identity | None) -> None:
+    if wanted is None:
+        return
+    asked, stored = _plain(wanted), _plain(catalog.read_identity())
+    if asked == stored:
+        return
+    differences = [name for name in sorted(asked.keys() | stored.keys()) if asked.get(name) != stored.get(name)]
+    sides = "; ".join(
+        f"{name}: the index has {_shown(stored.get(name))}, now {_shown(asked.get(name))}" for name in differences
+    )
+    raise IdentityMismatchError(
+        f"the index {folder} was made by other models or settings ({sides})",
+        "use the same models and profile, or make another index with --index DIR",
+    )
+
+
+def _plain(identity: Identity, prefix: str = "") -> dict[str, Any]:
+    """Nested names joined by dots, values as JSON gives them back."""
+    flat: dict[str, Any] = {}
+    for name, value in json.loads(json.dumps(dict(identity))).items():
+        if isinstance(value, dict):
+            flat.update(_plain(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value)
