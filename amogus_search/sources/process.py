@@ -17,6 +17,9 @@ from amogus_search.errors import AmogusError
 from amogus_search.settings import DecodeSettings
 from amogus_search.sources import wire
 
+PATIENCE = 4
+"""A worker that is at work but starved of processor time gets this many times the timeout: a large photo on a busy
+machine is not a bad file."""
 _START_TIMEOUT_S = 60.0
 _BOOTSTRAP = (
     "import sys; sys.path[:] = sys.argv[2:]; from amogus_search.sources import worker; worker.main(int(sys.argv[1]))"
@@ -69,7 +72,13 @@ class DecodeProcess:
             PeerGoneError: it died, or talks nonsense.
             PeerSilentError: it did not answer within the time of one file.
         """
+        busy_before = self._cpu_seconds()
         wire.send(self._stdin, {"path": path.hex(), "max_side": max_side})
+        if not wire.is_readable(self._stdout, settings.timeout_s):
+            busy = self._cpu_seconds() - busy_before
+            more = (PATIENCE - 1) * settings.timeout_s
+            if not _is_starved(busy, settings.timeout_s) or not wire.is_readable(self._stdout, more):
+                raise wire.PeerSilentError
         return wire.parse_answer(wire.receive(self._stdout, settings.timeout_s), settings.max_pixels)
 
     def pixels(self, width: int, height: int) -> Pixels:
@@ -83,6 +92,14 @@ class DecodeProcess:
                 raise AmogusError("a decoding process left fewer pixels than it said")
             rest = rest[count:]
         return pixels
+
+    def _cpu_seconds(self) -> float:
+        """Processor time it has used; 0 where the system does not say."""
+        try:
+            after_name = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError, IndexError):
+            return 0.0
 
     def signal_kill(self) -> None:
         """End the process, and nothing else."""
@@ -107,6 +124,11 @@ class DecodeProcess:
             return self._process.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
             return None
+
+
+def _is_starved(busy_s: float, timeout_s: float) -> bool:
+    """Whether a late worker is at work and only gets too little of a busy machine, rather than asleep or lost."""
+    return 0.05 * timeout_s < busy_s < 0.8 * timeout_s
 
 
 def _nameless_file() -> int:

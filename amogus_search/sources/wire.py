@@ -59,6 +59,13 @@ def receive(fd: int, timeout_s: float | None = None) -> dict[str, Any]:
     return message
 
 
+def is_readable(fd: int, timeout_s: float) -> bool:
+    """Whether there is something to read, or an end of file, within that time."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(fd, selectors.EVENT_READ)
+        return bool(selector.select(timeout_s))
+
+
 def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write everything, also where the system takes it in pieces."""
     rest = memoryview(data).cast("B")
@@ -128,17 +135,10 @@ def parse_answer(message: dict[str, Any], max_pixels: int) -> Answer | Refusal:
 def _read_exactly(fd: int, count: int, deadline: float | None) -> bytes:
     parts = bytearray()
     while len(parts) < count:
-        if deadline is not None:
-            _wait_readable(fd, deadline)
+        if deadline is not None and not is_readable(fd, max(0.0, deadline - time.monotonic())):
+            raise PeerSilentError
         block = os.read(fd, count - len(parts))
         if not block:
             raise PeerGoneError
         parts += block
     return bytes(parts)
-
-
-def _wait_readable(fd: int, deadline: float) -> None:
-    with selectors.DefaultSelector() as selector:
-        selector.register(fd, selectors.EVENT_READ)
-        if not selector.select(max(0.0, deadline - time.monotonic())):
-            raise PeerSilentError

@@ -20,6 +20,7 @@ from amogus_search.sources.decode import allowed_formats, decode_bytes, read_fil
 
 POISON_VARIABLE = "AMOGUS_TEST_POISON"
 """For tests of crash isolation: comma-separated ACTION=NAME or ACTION=SHA256; unset, it costs nothing."""
+_ALARM_TIMEOUTS = 5
 _KEEP_BYTES = 64 * 1024 * 1024
 
 
@@ -37,7 +38,7 @@ def main(pixels_fd: int) -> None:
             request = wire.receive(requests)
         except wire.PeerGoneError:
             return
-        _arm_alarm(2 * settings.timeout_s + 5.0)
+        _arm_alarm(_ALARM_TIMEOUTS * settings.timeout_s)
         wire.send(answers, _answer(request, settings, pixels_fd, poison).message())
         _arm_alarm(0.0)
 
