@@ -8,6 +8,7 @@ CPU has it halves the time (measured: 38 against 19 pictures a second at 320 px 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import time
@@ -25,7 +26,8 @@ from amogus_search.core.motif import Motif
 from amogus_search.core.splits import is_held_out
 from amogus_search.core.types import Boxes, Pixels
 from amogus_search.errors import AmogusError
-from amogus_search.training import pose_data, pose_model
+from amogus_search.training import mining, pose_data, pose_model
+from amogus_search.training.mining import HardNegative
 from amogus_search.training.pose_data import PoseDataset, Sample, SampleMaker
 
 
@@ -36,6 +38,7 @@ class DetectorTraining:
     data:           dataset folders (YOLO-pose layout)
     start:          state dict to start from; empty: random weights
     photos:         folder of photos without the motif, shown as negatives; held-out ones are left out
+    hard:           list of false findings to show often (`amogus train mine`); held-out photos are left out
     side_px:        side of the square training pictures
     epochs, batch, learning_rate, weight_decay, warmup_batches: as usual; cosine decay to 2 %
     negative_share: share of samples that are bare photo crops
@@ -46,6 +49,7 @@ class DetectorTraining:
     data: tuple[str, ...]
     start: str = ""
     photos: str = ""
+    hard: str = ""
     architecture: str = "yolov8n-pose"
     side_px: int = 320
     epochs: int = 8
@@ -107,14 +111,25 @@ def _optimizer(model: torch.nn.Module, config: DetectorTraining) -> torch.optim.
     return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
+def may_train_on(path: Path) -> bool:
+    """Whether a photo is not held out, by its content."""
+    return not is_held_out(hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def training_hard_negatives(listed: str) -> list[tuple[Pixels, HardNegative]]:
+    """The listed false findings whose photos training may see, each with its photo."""
+    negatives = mining.read(Path(listed)) if listed else []
+    paths = [p for p in sorted({Path(n.path) for n in negatives}) if may_train_on(p)]
+    photos = dict(zip(paths, pose_data.load_photos(paths, max_side=1600), strict=True))
+    return [(photos[Path(n.path)], n) for n in negatives if Path(n.path) in photos]
+
+
 def training_photos(folder: str) -> list[Pixels]:
     """The photos below a folder that training may see (see `core.splits`), shrunk to fit in memory."""
     if not folder:
         return []
-    import hashlib
-
     paths = [p for p in sorted(Path(folder).rglob("*")) if p.suffix.lower() in {".jpg", ".jpeg", ".png"}]
-    allowed = [p for p in paths if not is_held_out(hashlib.sha256(p.read_bytes()).hexdigest())]
+    allowed = [p for p in paths if may_train_on(p)]
     if not allowed:
         raise AmogusError(
             f"no photos to train on in {folder}", "give a folder with JPEG or PNG photos, or leave it out"
@@ -240,7 +255,8 @@ def train_detector(
     points = len(motif.keypoint_names)
     dataset, held_out = (PoseDataset.open(folders, split, points) for split in ("train", "val"))
     photos = training_photos(config.photos)
-    maker = SampleMaker(dataset, photos, config.side_px, motif.flip_idx, config.negative_share)
+    hard = training_hard_negatives(config.hard)
+    maker = SampleMaker(dataset, photos, config.side_px, motif.flip_idx, config.negative_share, hard)
     steps = config.epochs * (len(dataset) // config.batch)
     deadline = time.monotonic() + 60 * config.minutes if config.minutes else math.inf
     while run.epoch < config.epochs and time.monotonic() < deadline:

@@ -7,6 +7,7 @@ stays in whatever precision the runtime is asked for. Runtimes fold the casts aw
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ def to_onnx(
     """Trace a network in evaluation mode into an ONNX graph with the given dynamic axes."""
     buffer = io.BytesIO()
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # The tracing exporter is the one that knows dynamic axes by name; that it is the older one is no news.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
             example,

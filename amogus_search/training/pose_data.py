@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 
 from amogus_search.core.types import Pixels
 from amogus_search.errors import AmogusError
+from amogus_search.training.mining import HardNegative, crop_around
 
 _EXTENSIONS = {".jpg", ".jpeg", ".png"}
 
@@ -114,6 +115,7 @@ class SampleMaker:
     """Draws one training sample from a seed; all its randomness comes from there.
 
     negative_share: how many of the samples are bare photo crops
+    hard:           false findings of an earlier detector, each with its photo; half of the bare crops show one
     """
 
     dataset: PoseDataset
@@ -121,12 +123,13 @@ class SampleMaker:
     side: int
     flip_idx: tuple[int, ...]
     negative_share: float
+    hard: Sequence[tuple[Pixels, HardNegative]] = ()
 
     def make(self, row: int, seed: tuple[int, ...]) -> Sample:
         """Sample `row` of the dataset, or in its place a photo without anything to find."""
         rng = np.random.default_rng(seed)
         if self.photos and rng.random() < self.negative_share:
-            pixels = photo_crop(self.photos[int(rng.integers(len(self.photos)))], self.side, rng)
+            pixels = self._bare(rng)
             points = len(self.flip_idx)
             sample = Sample(pixels, np.zeros((0, 4), np.float32), np.zeros((0, points, 3), np.float32))
         else:
@@ -134,6 +137,12 @@ class SampleMaker:
         if rng.random() < 0.5:
             sample = mirrored(sample, self.flip_idx)
         return Sample(relit(sample.pixels, rng), sample.boxes, sample.keypoints)
+
+    def _bare(self, rng: np.random.Generator) -> Pixels:
+        if self.hard and rng.random() < 0.5:
+            photo, negative = self.hard[int(rng.integers(len(self.hard)))]
+            return crop_around(photo, negative, self.side, rng)
+        return photo_crop(self.photos[int(rng.integers(len(self.photos)))], self.side, rng)
 
 
 def batches(maker: SampleMaker, epoch: int, batch: int, seed: int, start: int = 0) -> Iterator[list[Sample]]:

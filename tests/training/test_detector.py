@@ -1,0 +1,139 @@
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from amogus_search import weights
+
+pytestmark = pytest.mark.heavy
+
+MOTIF = weights.motif("amogus")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    from amogus_search.synth.dataset import write_pose_dataset
+
+    folder = tmp_path_factory.mktemp("scenes")
+    write_pose_dataset(folder, 40, seed=3, size_wh=(96, 96))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        cv2.imwrite(str(folder / f"{number}.png"), rng.integers(0, 255, (120, 160, 3)).astype(np.uint8))
+    return folder
+
+
+def config(dataset, photos=None, **values):
+    from amogus_search.training.detector import DetectorTraining
+
+    fields = {"side_px": 96, "epochs": 2, "batch": 4, "warmup_batches": 2, "photos": str(photos or "")}
+    return DetectorTraining(data=(str(dataset),), **(fields | values))
+
+
+def test_a_run_logs_every_epoch_and_keeps_the_best_weights(dataset, photos, tmp_path):
+    from amogus_search.training.detector import train_detector
+
+    results = list(train_detector(tmp_path / "run", config(dataset, photos), MOTIF))
+    assert [r.epoch for r in results] == [1, 2]
+    assert all(np.isfinite(r.class_loss) and r.class_loss > 0 for r in results)
+    assert len((tmp_path / "run" / "log.csv").read_text().splitlines()) == 3
+    assert (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_a_stopped_run_goes_on_to_the_same_end(dataset, tmp_path):
+    """Stopped after one epoch of two and called again, it does the second one only."""
+    from amogus_search.training.detector import train_detector
+
+    whole = list(train_detector(tmp_path / "whole", config(dataset), MOTIF))
+    first = train_detector(tmp_path / "parts", config(dataset), MOTIF)
+    next(first)
+    first.close()
+    rest = list(train_detector(tmp_path / "parts", config(dataset), MOTIF))
+    assert [r.epoch for r in rest] == [2]
+    assert rest[0].class_loss == pytest.approx(whole[1].class_loss, rel=0.02)
+
+
+def test_a_folder_with_another_run_is_refused(dataset, tmp_path):
+    from amogus_search.errors import AmogusError
+    from amogus_search.training.detector import train_detector
+
+    next(train_detector(tmp_path, config(dataset), MOTIF))
+    with pytest.raises(AmogusError, match="other settings"):
+        next(train_detector(tmp_path, replace(config(dataset), seed=9), MOTIF))
+
+
+def test_the_exported_network_answers_in_openvino_as_it_does_in_torch(tmp_path):
+    import torch
+
+    from amogus_search.core import yolo
+    from amogus_search.detectors.openvino import OpenVinoDetector
+    from amogus_search.training import onnx_export, pose_model
+
+    torch.manual_seed(0)
+    model = pose_model.build("yolov8n-pose", 7).eval()
+    onnx_export.export_pose(model, tmp_path / "m.onnx", {"note": "random"}, side_px=64)
+    tile = np.random.default_rng(0).integers(0, 255, (1, 96, 96, 3)).astype(np.uint8)
+    with torch.no_grad():
+        answer = model(torch.from_numpy(tile.transpose(0, 3, 1, 2).copy()).float() / 255)
+    raw = (answer[0] if isinstance(answer, tuple) else answer)[0].numpy()
+    detector = OpenVinoDetector("m", (tmp_path / "m.onnx").read_bytes(), MOTIF, precision="f32")
+    expected = yolo.decode(raw, min_confidence=0.0, max_iou=1.1, keypoint_names=MOTIF.keypoint_names)
+    shown = detector._network(96).run({"images": tile.transpose(0, 3, 1, 2).astype(np.float32) / 255})
+    got = yolo.decode(
+        next(iter(shown.values()))[0], min_confidence=0.0, max_iou=1.1, keypoint_names=MOTIF.keypoint_names
+    )
+    assert np.abs(np.sort(got.confidence) - np.sort(expected.confidence)).max() < 1e-3
+
+
+def test_mirroring_swaps_left_and_right_keypoints():
+    from amogus_search.training.pose_data import Sample, mirrored
+
+    points = np.asarray([[[0.1 * i, 0.5, 2] for i in range(7)]], np.float32)
+    sample = Sample(np.zeros((4, 4, 3), np.uint8), np.asarray([[0.2, 0.5, 0.1, 0.1]], np.float32), points)
+    once = mirrored(sample, MOTIF.flip_idx)
+    assert once.boxes[0, 0] == pytest.approx(0.8)
+    left, right = (MOTIF.keypoint_names.index(n) for n in ("visor_left", "visor_right"))
+    assert once.keypoints[0, left, 0] == pytest.approx(1 - points[0, right, 0])
+    twice = mirrored(once, MOTIF.flip_idx)
+    assert twice.keypoints == pytest.approx(points)
+
+
+def test_hidden_keypoints_are_trained_as_absent():
+    from amogus_search.training.pose_data import Sample
+    from amogus_search.training.pose_model import collate
+
+    points = np.full((1, 7, 3), 0.5, np.float32)
+    points[0, :, 2] = [2, 1, 0, 2, 1, 2, 2]
+    batch = collate([Sample(np.zeros((32, 32, 3), np.uint8), np.full((1, 4), 0.5, np.float32), points)])
+    assert batch["keypoints"][0, :, 2].tolist() == [2, 0, 0, 2, 0, 2, 2]
+
+
+def test_false_findings_come_back_as_crops_that_hold_them(tmp_path):
+    from amogus_search.core.types import Detections
+    from amogus_search.training import mining
+
+    photo = np.zeros((200, 300, 3), np.uint8)
+    photo[80:120, 100:130] = 255
+    found = Detections.make([[100, 80, 130, 120], [0, 0, 9, 9]], [0.8, 0.1])
+    mined = mining.hard_negatives([(Path("a.jpg"), (300, 200), found)], min_confidence=0.3)
+    mining.write(mined, tmp_path / "hard.jsonl")
+    again = mining.read(tmp_path / "hard.jsonl")
+    assert again == mined
+    assert len(mined) == 1
+    rng = np.random.default_rng(0)
+    assert all(mining.crop_around(photo, again[0], 96, rng).max() == 255 for _ in range(20))
+
+
+def test_held_out_photos_are_never_trained_on(photos):
+    from amogus_search.training.detector import may_train_on, training_photos
+
+    allowed = [p for p in photos.iterdir() if may_train_on(p)]
+    assert 0 < len(allowed) < 12
+    assert len(training_photos(str(photos))) == len(allowed)
