@@ -52,15 +52,16 @@ def bend(sprite: Sprite, matrix: Matrix) -> tuple[Placed, NDArray[np.float32]]:
     # pixel centres lie at half coordinates for us and at whole ones for OpenCV
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     full = np.linalg.inv(half) @ shift @ matrix @ half
-    rich = sprite.rgba.astype(np.float32)
-    rich[..., :3] *= rich[..., 3:] / 255
-    rgba = cv2.warpPerspective(rich, full, size)
-    rgba[..., :3] *= 255 / np.maximum(rgba[..., 3:], 1)
+    # colours go on beyond the border, so that it does not darken where it fades
+    rgb = cv2.warpPerspective(sprite.rgba[..., :3], full, size, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.warpPerspective(sprite.rgba[..., 3], full, size)
     shape = np.asarray(cv2.warpPerspective(sprite.shape, full, size), np.uint8)
+    rgba = np.empty((size[1], size[0], 4), np.float32)
+    rgba[..., :3], rgba[..., 3] = rgb, alpha
     keypoints = sprite.keypoints.copy()
     present = keypoints[:, 2] > 0
     keypoints[present, :2] = _mapped(keypoints[present, :2].astype(np.float64), shift @ matrix)
-    return Placed(np.asarray(rgba, np.float32), shape, 0, 0, sprite.blend), keypoints
+    return Placed(rgba, shape, 0, 0, sprite.blend), keypoints
 
 
 def _mapped(points: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:

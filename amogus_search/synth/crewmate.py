@@ -35,7 +35,7 @@ class Crewmate:
         leg_spread: how far each foot stands out sideways.
         leg_step: how much higher the picture-right (positive) or picture-left foot stands.
         foot_power: superellipse exponent of the legs; 2 is round, 8 is square.
-        feet_visible: False if the ground swallows the feet.
+        feet_visible: False if the ground swallows the feet and most of the legs.
         visor_x: visor centre from the middle towards the front / body_width; the backpack's centre in a back view.
         visor_y: visor centre.
         visor_width: visor width / body_width.
@@ -136,7 +136,8 @@ def _leg_x(c: Crewmate, side: int) -> tuple[float, float]:
 
 
 def _foot_y(c: Crewmate, side: int) -> float:
-    return 1.0 - max(0.0, c.leg_step * side)
+    sunk = 0.0 if c.feet_visible else 0.7 * c.leg_length
+    return 1.0 - max(sunk, c.leg_step * side)
 
 
 def _leg(c: Crewmate, side: int) -> Points:
@@ -186,7 +187,7 @@ def _keypoints(c: Crewmate) -> Points:
         (visor_x - rx, c.visor_y, visor),
         (visor_x + rx, c.visor_y, visor),
         (pack_x, c.backpack_y + c.backpack_height / 2, pack),
-        (0.0, 1 - c.leg_length, feet),
+        (0.0, 1 - c.leg_length, VISIBLE),
         (_leg_x(c, -1)[0] - c.leg_spread, _foot_y(c, -1) - 0.01, feet),
         (_leg_x(c, 1)[0] + c.leg_spread, _foot_y(c, 1) - 0.01, feet),
     ]

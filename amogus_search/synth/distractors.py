@@ -56,7 +56,7 @@ def grid_noise(rng: np.random.Generator, height_px: float) -> Sprite:
     """A small pixel figure by chance, often mirror-symmetric, which no crewmate is."""
     rows, half = int(rng.integers(4, 11)), int(rng.integers(2, 5))
     palette = random_palette(rng)
-    colours = np.array([(0, 0, 0), palette.body, palette.shade, palette.visor], np.uint8)
+    colours = np.array([palette.body, palette.body, palette.shade, palette.visor], np.uint8)
     cells = rng.choice(4, (rows, half), p=[0.4, 0.4, 0.1, 0.1]).astype(np.uint8)
     cells = np.concatenate([cells, cells[:, ::-1]], 1)
     factor = max(1, round(height_px / rows))

@@ -127,16 +127,12 @@ def _attributes(c: Crewmate, style: str, palette: Palette, outline: Outline, fro
 
 
 def _resized(layer: Layer, size_wh: tuple[int, int]) -> Layer:
-    """The layer at another size; colours are weighted by alpha so that borders do not darken."""
+    """The layer at another size; painters colour the ground like the border, so plain averages do not darken it."""
     height, width = layer.shape.shape
     if size_wh == (width, height):
         return layer
     how = cv2.INTER_AREA if size_wh[1] < height else cv2.INTER_LINEAR
-    rich = layer.rgba.astype(np.float32)
-    rich[..., :3] *= rich[..., 3:] / 255
-    rich = cv2.resize(rich, size_wh, interpolation=how)
-    rich[..., :3] *= 255 / np.maximum(rich[..., 3:], 1)
-    rgba = np.clip(rich, 0, 255).astype(np.uint8)
+    rgba = np.asarray(cv2.resize(layer.rgba, size_wh, interpolation=how), np.uint8)
     return Layer(rgba, np.asarray(cv2.resize(layer.shape, size_wh, interpolation=how), np.uint8), layer.blend)
 
 

@@ -5,10 +5,12 @@ import pytest
 
 from amogus_search.errors import UsageError
 from amogus_search.synth.canvas import LEAST_VISIBLE, Canvas
-from amogus_search.synth.compose import Placed
+from amogus_search.synth.compose import Placed, bend, random_bend
+from amogus_search.synth.crewmate import random_crewmate
 from amogus_search.synth.scenes import generate_scene, plant_scene
 from amogus_search.synth.sheet import contact_sheet, scene_sheet
 from amogus_search.synth.sprite import SpriteAttributes
+from amogus_search.synth.styles import render_sprite
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (90, 140, 3)).astype(np.uint8)
 RED = SpriteAttributes("red", "flat", False, None, "front")
@@ -123,3 +125,19 @@ def test_a_covered_keypoint_is_hidden_and_one_outside_is_absent():
 def test_sheets_have_the_asked_size():
     assert contact_sheet(np.random.default_rng(0), 2, 3, 40).shape == (120, 80, 3)
     assert scene_sheet([_scene(0), _scene(1)], columns=2).shape == (128, 320, 3)
+
+
+@pytest.mark.parametrize("style", ["flat", "outlined", "toy", "pixel", "sticker"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_meets_the_pixels_that_planting_changed(style, seed):
+    rng = np.random.default_rng(seed)
+    sprite = render_sprite(random_crewmate(rng), 60, style, rng)
+    placed, keypoints = bend(sprite, random_bend(rng, sprite.shape.shape[::-1]))
+    canvas = Canvas(np.full((260, 260, 3), (255, 0, 255), np.uint8))
+    there = Placed(placed.rgba, placed.shape, 60, 60, placed.blend)
+    assert canvas.add(there, keypoints, sprite.attributes)
+    change = np.abs(canvas.image.astype(int) - (255, 0, 255)).max(2)
+    changed = change > 60  # the faint outermost rim of a smoothed border is nothing to see
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    expected = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+    np.testing.assert_allclose(canvas.box(0), expected, atol=2)
