@@ -63,16 +63,15 @@ def compare(
             changes.unusable.append(SkippedImage(entry, *entry.problem))
         elif before is None or entry.stat is None or before.stat != entry.stat:
             changes.to_read.append(entry)
-        elif before.state == "indexed":
+        elif before.reason is None:
             unchanged += 1
-        elif before.state == "skipped" and not _is_worth_a_try(before, decoders):
-            changes.still_skipped.append(before.skip_reason)
-        else:
+        elif before.reason in ACCESS_REASONS or decoders is None or before.tag != decoders:
             changes.to_read.append(entry)
-    live = _live(known)
-    kept_roots, notes = _roots_that_count(roots, seen, live, forget_empty_roots)
+        else:
+            changes.still_skipped.append(before.reason)
+    kept_roots, notes = _roots_that_count(roots, seen, known, forget_empty_roots)
     unreadable = {problem.entry.path for problem in changes.unusable if problem.reason in ACCESS_REASONS}
-    missing = [path for path in _under(kept_roots, live) if path not in seen]
+    missing = [path for path in _under(kept_roots, known) if path not in seen]
     kept = set(_under(unreadable, missing))
     if kept:
         notes.append(f"{len(kept)} known files lie in folders that cannot be read now; they are kept.")
@@ -90,7 +89,7 @@ def refuse_mass_loss(
     """
     moved = {_identity(entry.stat) for entry in changes.to_read}
     lost = sum(_identity(known[path].stat) not in moved for path in changes.gone)
-    of_all = len(_under(roots, _live(known)))
+    of_all = len(_under(roots, known))
     if lost > settings.gone_least and lost > settings.gone_share * of_all:
         raise AmogusError(
             f"{lost} of {of_all} known files are gone, as if a disk were not mounted; nothing was changed",
@@ -99,8 +98,8 @@ def refuse_mass_loss(
 
 
 def known_sizes(known: Mapping[bytes, KnownFile]) -> frozenset[int]:
-    """Sizes of the files that are or were indexed: only a file of one of these sizes can be a copy of one of them."""
-    return frozenset(file.stat.size for file in known.values() if file.stat is not None and file.state != "skipped")
+    """Sizes of the indexed files: only a file of one of these sizes can be a copy of one of them."""
+    return frozenset(file.stat.size for file in known.values() if file.stat is not None and file.reason is None)
 
 
 def trusted_stat(stat: FileStat | None, scan_started_ns: int, racy_ns: int) -> FileStat | None:
@@ -114,17 +113,8 @@ def trusted_stat(stat: FileStat | None, scan_started_ns: int, racy_ns: int) -> F
     return replace(stat, ctime_ns=0)
 
 
-def _is_worth_a_try(skipped: KnownFile, decoders: str | None) -> bool:
-    """Whether an unchanged file may fare better than the last time."""
-    return skipped.skip_reason in ACCESS_REASONS or decoders is None or skipped.skip_tag != decoders
-
-
-def _live(known: Mapping[bytes, KnownFile]) -> list[bytes]:
-    return [path for path, file in known.items() if file.state != "removed"]
-
-
 def _roots_that_count(
-    roots: Sequence[bytes], seen: set[bytes], live: Sequence[bytes], forget_empty: bool
+    roots: Sequence[bytes], seen: set[bytes], known: Iterable[bytes], forget_empty: bool
 ) -> tuple[list[bytes], list[str]]:
     """The roots under which a missing file is a deleted file, and notes about the others."""
     counting, notes = [], []
@@ -132,7 +122,7 @@ def _roots_that_count(
         if forget_empty or _under([root], seen):
             counting.append(root)
             continue
-        count = len(_under([root], live))
+        count = len(_under([root], known))
         if count:
             where = display_path(root)
             notes.append(f"{where} has no pictures now; the {count} known ones are kept (is its disk mounted?).")

@@ -32,7 +32,7 @@ class FileReader(Decoder, Protocol):
 
 
 class KnownFile(Protocol):
-    """A file as an index remembers it."""
+    """A live file as an index remembers it."""
 
     @property
     def stat(self) -> FileStat | None:
@@ -40,46 +40,45 @@ class KnownFile(Protocol):
         ...
 
     @property
-    def sha256(self) -> str:
-        """Digest of its content; empty if it was never read."""
+    def sha256(self) -> str | None:
+        """Digest of its content; None if it was never read."""
         ...
 
     @property
-    def state(self) -> str:
-        """One of "indexed", "skipped" and "removed"."""
+    def reason(self) -> str | None:
+        """Why it was skipped; None for an indexed file."""
         ...
 
     @property
-    def skip_reason(self) -> str:
-        """Why it was skipped; empty unless it was."""
-        ...
-
-    @property
-    def skip_tag(self) -> str:
-        """The version of the decoders that skipped it."""
+    def tag(self) -> str:
+        """The version of the decoders that skipped it; empty for an indexed file."""
         ...
 
 
 class IndexStore(Protocol):
-    """What indexing needs of an index. Everything goes in through `commit`, each call one transaction."""
+    """What indexing needs of an index. Everything goes in through `write`, each call one transaction."""
 
     def known_files(self) -> Mapping[bytes, KnownFile]:
-        """Every file that is in the index, was skipped or was removed, by path."""
+        """Every file that is in the index or was skipped, by path."""
         ...
 
-    def contents_known(self, sha256: str) -> bool:
+    def has_content(self, sha256: str) -> bool:
         """Whether the models' answers for that content are stored, under whatever path, also a removed one."""
         ...
 
-    def commit(
+    def write(
         self,
-        batch: Sequence[ImageFindings | SkippedImage],
         *,
+        added: Sequence[ImageFindings] = (),
         attached: Sequence[tuple[FileEntry, str]] = (),
+        skipped: Sequence[SkippedImage] = (),
         removed: Iterable[bytes] = (),
         skip_tag: str = "",
     ) -> None:
-        """Store results, new paths of known contents and removed paths: all or none of it. Twice is as once."""
+        """Store new pictures, new paths of stored contents, skips and removed paths: all of it or nothing.
+
+        Writing the same twice is as writing it once.
+        """
         ...
 
     def publish(self) -> bool:

@@ -65,11 +65,12 @@ class IndexReport:
 class _Batch:
     """What waits for the next commit."""
 
-    results: list[ImageFindings | SkippedImage] = field(default_factory=list)
+    added: list[ImageFindings] = field(default_factory=list)
     attached: list[tuple[FileEntry, str]] = field(default_factory=list)
+    skipped: list[SkippedImage] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.results) + len(self.attached)
+        return len(self.added) + len(self.attached) + len(self.skipped)
 
 
 class Run:
@@ -124,7 +125,7 @@ class Run:
             if isinstance(item, SkippedImage):
                 self._skip(item)
             else:
-                self._batch.results.append(replace(item, entry=self._stamped(item.entry)))
+                self._batch.added.append(replace(item, entry=self._stamped(item.entry)))
                 self._indexed += 1
             self._tell()
             self._commit_if_due()
@@ -132,17 +133,19 @@ class Run:
     def commit(self) -> None:
         """Write what waits, in one transaction."""
         batch, self._batch = self._batch, _Batch()
-        new = {item.sha256 for item in batch.results if isinstance(item, ImageFindings)}
+        new = {item.sha256 for item in batch.added}
         waiting, self._waiting = self._waiting, []
         for entry, sha256 in waiting:
-            if sha256 in new or self._index.contents_known(sha256):
+            if sha256 in new or self._index.has_content(sha256):
                 batch.attached.append((entry, sha256))
                 self._count_attached(entry, sha256)
             else:
                 self._waiting.append((entry, sha256))
         if batch:
             try:
-                self._index.commit(batch.results, attached=batch.attached, skip_tag=self._reader.version)
+                self._index.write(
+                    added=batch.added, attached=batch.attached, skipped=batch.skipped, skip_tag=self._reader.version
+                )
             except BaseException:
                 self._batch = batch  # whoever interrupted us may want it written after all; doing so twice is harmless
                 raise
@@ -152,7 +155,7 @@ class Run:
     def remove(self, gone: Sequence[bytes]) -> None:
         """Take files that are no longer there out of the index."""
         if gone:
-            self._index.commit((), removed=gone)
+            self._index.write(removed=gone)
             self._removed = len(gone)
 
     def report(self, interrupted: bool, notes: Sequence[str]) -> IndexReport:
@@ -193,7 +196,7 @@ class Run:
             sha256, stat = self._reader.digest(entry)
         except DecodeError:
             return None  # the decoder will find the same, and is the one to say so
-        if not self._index.contents_known(sha256):
+        if not self._index.has_content(sha256):
             return None
         self._attach(replace(entry, stat=stat), sha256)
         return sha256
@@ -205,7 +208,7 @@ class Run:
                 yield image
             elif image.sha256 in self._under_way:
                 self._waiting.append((self._stamped(image.entry), image.sha256))
-            elif self._index.contents_known(image.sha256):
+            elif self._index.has_content(image.sha256):
                 self._attach(image.entry, image.sha256)
             else:
                 self._under_way.add(image.sha256)
@@ -217,7 +220,7 @@ class Run:
 
     def _count_attached(self, entry: FileEntry, sha256: str) -> None:
         before = self._known.get(entry.path)
-        if before is not None and before.state == "indexed" and before.sha256 == sha256:
+        if before is not None and before.reason is None and before.sha256 == sha256:
             self._unchanged += 1
         else:
             self._indexed += 1
@@ -228,9 +231,9 @@ class Run:
         stamped = replace(skipped, entry=self._stamped(skipped.entry))
         before = self._known.get(stamped.entry.path)
         tag = self._reader.version
-        same = before is not None and (before.skip_reason, before.skip_tag) == (skipped.reason, tag)
+        same = before is not None and (before.reason, before.tag) == (skipped.reason, tag)
         if before is None or not same or before.stat != stamped.entry.stat:
-            self._batch.results.append(stamped)
+            self._batch.skipped.append(stamped)
 
     def _stamped(self, entry: FileEntry) -> FileEntry:
         stat = trusted_stat(entry.stat, self._scan_started_ns, self._settings.racy_ns)

@@ -15,10 +15,9 @@ ROOT = b"/photos"
 @dataclass(frozen=True)
 class Known:
     stat: FileStat | None
-    sha256: str = "ab"
-    state: str = "indexed"
-    skip_reason: str = ""
-    skip_tag: str = ""
+    sha256: str | None = "ab"
+    reason: str | None = None
+    tag: str = ""
 
 
 def stat(number: int, **changes: int) -> FileStat:
@@ -41,7 +40,7 @@ def test_any_difference_has_a_file_read(changed: dict[str, int]) -> None:
 
 
 def test_a_skipped_file_stays_skipped_until_something_changes() -> None:
-    known = {b"/photos/a": Known(stat(1), state="skipped", skip_reason="corrupt", skip_tag="v1")}
+    known = {b"/photos/a": Known(stat(1), reason="corrupt", tag="v1")}
     assert compare([entry("a", stat(1))], known, [ROOT], decoders="v1").still_skipped == ["corrupt"]
     assert compare([entry("a", stat(2))], known, [ROOT], decoders="v1").to_read
     assert compare([entry("a", stat(1))], known, [ROOT], decoders="v2").to_read
@@ -49,7 +48,7 @@ def test_a_skipped_file_stays_skipped_until_something_changes() -> None:
 
 
 def test_a_file_that_could_not_be_reached_is_tried_again() -> None:
-    known = {b"/photos/a": Known(stat(1), state="skipped", skip_reason="permission", skip_tag="v1")}
+    known = {b"/photos/a": Known(stat(1), reason="permission", tag="v1")}
     assert compare([entry("a", stat(1))], known, [ROOT], decoders="v1").to_read
 
 
@@ -58,14 +57,8 @@ def test_only_files_under_scanned_roots_can_be_gone() -> None:
     assert compare([entry("b", stat(4))], known, [ROOT]).gone == [b"/photos/a"]
 
 
-def test_a_removed_file_is_not_removed_again() -> None:
-    known = {b"/photos/a": Known(stat(1), state="removed")}
-    assert compare([entry("b", stat(4))], known, [ROOT]).gone == []
-
-
-def test_a_removed_file_that_returns_is_read() -> None:
-    known = {b"/photos/a": Known(stat(1), state="removed")}
-    assert compare([entry("a", stat(1))], known, [ROOT]).to_read
+def test_only_a_file_of_an_indexed_size_can_be_a_copy() -> None:
+    known = {b"/a": Known(stat(1)), b"/b": Known(stat(2), reason="corrupt"), b"/c": Known(None)}
     assert known_sizes(known) == {101}
 
 

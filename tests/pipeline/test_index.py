@@ -30,10 +30,9 @@ NOT_RACY = IndexSettings(racy_ns=-(10**18), commit_images=4)
 @dataclass(frozen=True)
 class Remembered:
     stat: FileStat | None
-    sha256: str
-    state: str
-    skip_reason: str = ""
-    skip_tag: str = ""
+    sha256: str | None
+    reason: str | None = None
+    tag: str = ""
 
 
 class MemoryIndex:
@@ -47,37 +46,33 @@ class MemoryIndex:
     def known_files(self) -> dict[bytes, Remembered]:
         return dict(self.files)
 
-    def contents_known(self, sha256: str) -> bool:
+    def has_content(self, sha256: str) -> bool:
         return sha256 in self.contents
 
-    def commit(
+    def write(
         self,
-        batch: Sequence[ImageFindings | SkippedImage],
         *,
+        added: Sequence[ImageFindings] = (),
         attached: Sequence[tuple[FileEntry, str]] = (),
+        skipped: Sequence[SkippedImage] = (),
         removed: Iterable[bytes] = (),
         skip_tag: str = "",
     ) -> None:
         self.commits += 1
-        for item in batch:
-            entry = item.entry
-            if isinstance(item, SkippedImage):
-                self.files[entry.path] = Remembered(entry.stat, item.sha256, "skipped", item.reason, skip_tag)
-            else:
-                self.contents[item.sha256] = item
-                self.files[entry.path] = Remembered(entry.stat, item.sha256, "indexed")
-        for entry, sha256 in attached:
+        self.contents.update({item.sha256: item for item in added})
+        for entry, sha256 in [*((item.entry, item.sha256) for item in added), *attached]:
             assert sha256 in self.contents, "attached before it was stored"
-            self.files[entry.path] = Remembered(entry.stat, sha256, "indexed")
+            self.files[entry.path] = Remembered(entry.stat, sha256)
+        for skip in skipped:
+            self.files[skip.entry.path] = Remembered(skip.entry.stat, skip.sha256, skip.reason, skip_tag)
         for path in removed:
-            old = self.files[path]
-            self.files[path] = Remembered(old.stat, old.sha256, "removed")
+            del self.files[path]
 
     def publish(self) -> bool:
         return True
 
-    def paths(self, state: str = "indexed") -> list[str]:
-        return sorted(os.path.basename(os.fsdecode(p)) for p, f in self.files.items() if f.state == state)
+    def paths(self) -> list[str]:
+        return sorted(os.path.basename(os.fsdecode(path)) for path, file in self.files.items() if not file.reason)
 
 
 class Bench:
@@ -161,7 +156,7 @@ def test_new_changed_and_removed_files_are_followed(bench: Bench) -> None:
     (bench.folder / "5.png").unlink()
     report = bench.run()
     assert (report.indexed, report.unchanged, report.removed) == (2, 8, 1)
-    assert bench.index.paths("removed") == ["5.png"]
+    assert "5.png" not in bench.index.paths()
 
 
 def test_a_moved_a_copied_and_a_returned_file_need_no_model(bench: Bench) -> None:
@@ -230,7 +225,7 @@ def test_a_skipped_file_is_tried_again_when_asked(bench: Bench) -> None:
     (bench.folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
     bench.run()
     path = os.fsencode(bench.folder / "bad.png")
-    bench.index.files[path] = Remembered(bench.index.files[path].stat, "", "skipped", "timeout", "older decoders")
+    bench.index.files[path] = Remembered(bench.index.files[path].stat, None, "timeout", "older decoders")
     assert bench.run().reasons == {"corrupt": 1}
 
 
@@ -363,7 +358,7 @@ embedder.embed_images = around(embedder.embed_images)
 identity = {"detector": detector.fingerprint, "embedder": embedder.fingerprint}
 settings = IndexSettings(racy_ns=-(10**18), commit_images=3)
 with Index.open(index_dir, "w", create=True, identity=identity, motif=RED_BOX) as index, DecodePool() as pool:
-    index.commit, index.publish = around(index.commit), around(index.publish)
+    index.write, index.publish = around(index.write), around(index.publish)
     models = Models(detector, embedder, PROFILES["fast"])
     index_images([FolderSource([photos])], pool, models, index, settings=settings)
     print(index.signature(), events)
