@@ -112,6 +112,17 @@ def findings(reading: Reading, sha256s: Iterable[str]) -> dict[str, tuple[Detect
         return {key: (c.detections, c.scores) for key, c in _load(reading, sha256s).items()}
 
 
+def count_findings(catalog: Catalog, wanted: Wanted) -> tuple[int, int]:
+    """Findings of live files that are wanted, and the files that have any."""
+    condition, values = wanted.condition()
+    found = catalog.rows(
+        "SELECT count(*), count(DISTINCT f.path) FROM scores s CROSS JOIN detections d ON d.id = s.detection "
+        f"{_LIVE_FILE} WHERE {condition}",
+        values,
+    )
+    return found[0][0], found[0][1]
+
+
 def region_vector(catalog: Catalog, region: str) -> NDArray[np.float32]:
     """(d,) unit vector of a whole image (by sha256) or a finding (by crop id)."""
     sql = f"SELECT {', '.join(f'v.{name}' for name in rows.COLUMNS['vectors'].split(', '))}, v.checksum FROM vectors v "

@@ -30,12 +30,20 @@ class KnownFile:
 
 def known_files(catalog: Catalog) -> dict[bytes, KnownFile]:
     """Every live file by path; each row is checked."""
-    known = {}
-    for row in catalog.stream(f"{_ALL} WHERE state != 'removed'"):
-        values = rows.checked("files", row)
-        reason, tag = values[9], values[11]
-        known[values[0]] = KnownFile(rows.stat_of(values[2:7]), values[7], reason, tag or "")
-    return known
+    return dict(_known(row) for row in catalog.stream(f"{_ALL} WHERE state != 'removed'"))
+
+
+def known_file(catalog: Catalog, path: bytes) -> KnownFile | None:
+    """One live file; None if there is none of that path."""
+    found = catalog.rows(f"{_ALL} WHERE state != 'removed' AND path = ?", (path,))
+    return _known(found[0])[1] if found else None
+
+
+def source_folders(catalog: Catalog) -> list[bytes]:
+    """What the user named when live files were scanned: folders, and files named directly; sorted."""
+    return [
+        row[0] for row in catalog.rows("SELECT DISTINCT root FROM files WHERE state != 'removed' ORDER BY root", ())
+    ]
 
 
 def skipped(catalog: Catalog) -> list[tuple[bytes, str, str]]:
@@ -80,6 +88,12 @@ def set_in_flight(catalog: Catalog, paths: Iterable[bytes]) -> None:
     sql = "INSERT INTO in_flight VALUES (?, 0) ON CONFLICT (path) DO UPDATE SET deaths = deaths + 1"
     with catalog.transaction():
         catalog.run_many(sql, [(path,) for path in paths])
+
+
+def _known(row: rows.Row) -> tuple[bytes, KnownFile]:
+    values = rows.checked("files", row)
+    reason, tag = values[9], values[11]
+    return values[0], KnownFile(rows.stat_of(values[2:7]), values[7], reason, tag or "")
 
 
 def _put(catalog: Catalog, files: Sequence[rows.Row]) -> None:

@@ -121,6 +121,10 @@ class Index:
         """Every live file, indexed or skipped, by path; tombstones are not among them."""
         return files.known_files(self._catalog)
 
+    def known_file(self, path: bytes) -> KnownFile | None:
+        """One live file by its absolute path; None if there is no such file in the index."""
+        return files.known_file(self._catalog, path)
+
     def has_content(self, sha256: str) -> bool:
         """Whether the models' answers for this content are stored, under whatever path, also a removed one."""
         return contents.has_content(self._catalog, sha256)
@@ -256,6 +260,12 @@ class Index:
         with self._catalog.snapshot():
             return self._searcher.search(np.asarray(query), k, tuple(kinds))
 
+    def count_findings(
+        self, *, min_amogusness: float | None = None, min_confidence: float | None = None
+    ) -> tuple[int, int]:
+        """How many findings of live files reach the minimums, and how many files they are in."""
+        return answers.count_findings(self._catalog, Wanted(min_amogusness, min_confidence))
+
     def findings(self, sha256s: Iterable[str]) -> dict[str, tuple[Detections, FindingScores]]:
         """All findings of each known content, best first, with their scores in the same rows."""
         return answers.findings(self._reading(), sha256s)
@@ -281,6 +291,10 @@ class Index:
     def vectors(self) -> tuple[pd.DataFrame, Vectors]:
         """One row a region of live content (kind, sha256, ordinal), and (n, d) unit vectors in the same rows."""
         return tables.vectors(self._catalog)
+
+    def source_folders(self) -> list[bytes]:
+        """The folders (and files named directly) that live files come from; nothing is ever written there."""
+        return files.source_folders(self._catalog)
 
     def skipped(self) -> list[tuple[bytes, str, str]]:
         """(path, reason, detail) of every skipped file, by path."""

@@ -57,6 +57,8 @@ def test_known_files_say_what_a_scan_compares(index, make):
     known = index.known_files()
     a, b = known[b"/photos/a.jpg"], known[b"/photos/b.jpg"]
     assert (a.stat, a.sha256, a.reason) == (make.entry("a.jpg").stat, make.sha("a.jpg"), None)
+    assert index.known_file(b"/photos/b.jpg") == b
+    assert index.known_file(b"/photos/c.jpg") is None
     assert (b.reason, b.tag, b.sha256) == ("corrupt", "pillow 13", make.sha("b.jpg"))
     assert index.skipped() == [(b"/photos/b.jpg", "corrupt", "bad header")]
 
@@ -258,7 +260,7 @@ def test_what_is_no_index_is_refused_with_the_way_out(tmp_path, make):
 
 def test_a_folder_with_other_things_in_it_does_not_become_an_index(tmp_path, make):
     (tmp_path / "photo.jpg").write_bytes(b"x")
-    with pytest.raises(IndexStateError, match="photo.jpg"):
+    with pytest.raises(IndexStateError, match=r"photo\.jpg"):
         make.create(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
