@@ -84,11 +84,12 @@ def publish(folder: Path, catalog: Catalog) -> bool:
     detections = catalog.number("SELECT count(*) FROM vectors WHERE kind = 'detection'")
     settings = json.dumps({"faiss": vectors.require().__version__, "structure": structure}, sort_keys=True)
     digest = hashlib.sha256(data).hexdigest()
+    usable = [generation.number for generation in generations(catalog) if generation.read(folder) is not None]
     blob = np.asarray(regions, "<i8").tobytes()
     with catalog.transaction():
         row = (number, file, digest, total, detections, newest, settings, blob)
         catalog.run(rows.insert("generations"), rows.sealed(row))
-        catalog.run("DELETE FROM generations WHERE generation <= ?", (number - KEPT,))
+        _forget(catalog, kept={number, *usable[: KEPT - 1]})
     remove_unused_files(folder, catalog)
     return True
 
@@ -99,6 +100,12 @@ def remove_unused_files(folder: Path, catalog: Catalog) -> None:
     for path in folder.glob(_GLOB):
         if path.name not in used:
             path.unlink(missing_ok=True)
+
+
+def _forget(catalog: Catalog, *, kept: set[int]) -> None:
+    for (number,) in catalog.rows("SELECT generation FROM generations"):
+        if number not in kept:
+            catalog.run("DELETE FROM generations WHERE generation = ?", (number,))
 
 
 def _is_current(folder: Path, catalog: Catalog, total: int, newest: int) -> bool:

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from amogus_search.errors import IndexStateError
+from amogus_search.store.index import Index
+
+DAMAGE = {
+    "contents": "UPDATE contents SET width = width + 1 WHERE rowid = 1",
+    "detections": "UPDATE detections SET confidence = 0.999 WHERE id = 1",
+    "keypoints": "UPDATE detections SET keypoints = zeroblob(24) WHERE id = 1",
+    "scores": "UPDATE scores SET amogusness = 0.99 WHERE detection = 1",
+    "vectors": "UPDATE vectors SET vector = zeroblob(16) WHERE id = 1",
+    "files": "UPDATE files SET sha256 = 'ff' WHERE rowid = 1",
+    "lost finding": "DELETE FROM detections WHERE id = 2",
+    "lost vector": "DELETE FROM vectors WHERE id = 2",
+    "lost score": "DELETE FROM scores WHERE detection = 2",
+    "lost content": "DELETE FROM contents WHERE rowid = 1",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, make):
+    """A closed, published index; the first file is the best."""
+    with make.create(tmp_path / "i") as index:
+        index.rescore("half", make.half)
+        index.write(added=[make.image("a.jpg", (0.9, 0.8)), make.image("b.jpg", (0.7,)), make.image("c.jpg")])
+        index.write(skipped=[make.skip("s.jpg")])
+        index.publish()
+        assert index.verify() == []
+    return tmp_path / "i"
+
+
+def change(folder, statement):
+    connection = sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_is_found_and_mended_by_doing_the_work_again(folder, make, what):
+    with Index.open(folder) as index:
+        before = index.signature()
+    change(folder, DAMAGE[what])
+    with Index.open(folder) as index:
+        assert index.verify()
+    with Index.open(folder, "w") as index:
+        assert index.repair()
+        assert index.verify() == []
+        index.rescore("half", make.half)
+        for image in (make.image("a.jpg", (0.9, 0.8)), make.image("b.jpg", (0.7,)), make.image("c.jpg")):
+            if index.known_file(image.entry.path) is None:
+                index.write(added=[image])
+        index.publish()
+        assert index.verify() == []
+        assert index.signature() == before
+        assert index.repair() == []
+
+
+@pytest.mark.parametrize("what", sorted(set(DAMAGE) - {"vectors", "lost vector", "lost content", "files"}))
+def test_a_damaged_row_never_goes_into_an_answer(folder, what):
+    change(folder, DAMAGE[what])
+    with Index.open(folder) as index, pytest.raises(IndexStateError, match="damaged") as caught:
+        index.best_images()
+    assert "amogus repair" in caught.value.hint
+
+
+def test_a_file_pointed_at_other_content_is_noticed(folder):
+    with Index.open(folder) as index:
+        (other,) = {hit.sha256 for hit in index.best_images() if hit.path.endswith(b"c.jpg")}
+    change(folder, f"UPDATE files SET sha256 = '{other}' WHERE rowid = 1")
+    with Index.open(folder) as index, pytest.raises(IndexStateError, match=r"a\.jpg.*of files"):
+        index.best_images()
+
+
+def test_a_damaged_vector_goes_into_no_answer_and_no_search_file(folder, make):
+    change(folder, "UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE id = 3) WHERE id = 1")
+    with Index.open(folder) as index, pytest.raises(IndexStateError, match="of vectors"):
+        index.similar(np.ones(8, np.float32), None)
+    with Index.open(folder, "w") as index:
+        index.rescore("half", make.half)
+        index.write(added=[make.image("d.jpg")])
+        with pytest.raises(IndexStateError, match="of vectors"):
+            index.publish()
+
+
+def test_lost_identity_cannot_be_mended_and_says_so(folder):
+    change(folder, "UPDATE meta SET value = '{}' WHERE name = 'motif'")
+    with pytest.raises(IndexStateError, match="of meta"):
+        Index.open(folder, "w")
+
+
+def test_any_flipped_byte_is_found_or_changes_nothing(folder, make):
+    """SQLite notices few of them by itself; none may change an answer in silence."""
+    catalog = folder / "catalog.sqlite"
+    whole = catalog.read_bytes()
+    with Index.open(folder) as index:
+        before = index.signature()
+    random = np.random.default_rng(0)
+    silent = []
+    for place in random.integers(100, len(whole), 60).tolist():
+        data = bytearray(whole)
+        data[place] ^= 1 << int(random.integers(8))
+        catalog.write_bytes(data)
+        try:
+            with Index.open(folder) as index:
+                if not index.verify() and index.signature() != before:
+                    silent.append(place)
+        except IndexStateError:
+            pass
+    assert silent == []
