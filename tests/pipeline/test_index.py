@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -377,12 +376,18 @@ def run_killed_at(folder: Path, index_dir: Path, kill_at: int) -> list[str]:
     return done.stdout.split()
 
 
-def test_kills_at_any_point_and_a_resume_equal_an_undisturbed_run(bench: Bench, tmp_path: Path) -> None:
-    """The whole process is killed, then the next one too, and so on, until one gets through."""
+def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(bench: Bench, tmp_path: Path) -> None:
+    """Kills before, within and after commits; each run goes on where the last one died."""
+    signature, _ = run_killed_at(bench.folder, tmp_path / "undisturbed", 0)
+    for point in (2, 7, 5):
+        assert run_killed_at(bench.folder, tmp_path / "killed", point) == []
+    assert run_killed_at(bench.folder, tmp_path / "killed", 0)[0] == signature
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_event_and_a_resume_end_as_an_undisturbed_run(bench: Bench, tmp_path: Path) -> None:
     signature, events = run_killed_at(bench.folder, tmp_path / "undisturbed", 0)
-    points = sorted(random.Random(1).sample(range(1, int(events) + 1), 6))
-    for number, point in enumerate(points):
-        killed = tmp_path / f"killed-{number}"
+    for point in range(1, int(events) + 1):
+        killed = tmp_path / f"killed-{point}"
         assert run_killed_at(bench.folder, killed, point) == []
-        run_killed_at(bench.folder, killed, 4)
         assert run_killed_at(bench.folder, killed, 0)[0] == signature, f"killed at event {point} of {events}"

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -115,14 +118,28 @@ def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
     assert list(FolderSource([tmp_path], allow_empty=True).scan()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_an_entry_of_its_own(tmp_path: Path) -> None:
-    tree(tmp_path, "a.jpg", "secret/b.jpg")
-    (tmp_path / "secret").chmod(0)
+@contextlib.contextmanager
+def without_privileges() -> Iterator[None]:
+    """Root may read everything, and tests often run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
     try:
-        problems = [e.problem for e in FolderSource([tmp_path]).scan()]
+        yield
     finally:
-        (tmp_path / "secret").chmod(0o700)
+        os.seteuid(0)
+
+
+def test_a_folder_that_may_not_be_read_is_an_entry_of_its_own() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        tree(root, "a.jpg", "secret/b.jpg")
+        root.chmod(0o755)
+        (root / "secret").chmod(0)
+        with without_privileges():
+            problems = [e.problem for e in FolderSource([root]).scan()]
+        (root / "secret").chmod(0o700)
     assert [p and p[0] for p in problems] == [None, "permission"]
 
 
