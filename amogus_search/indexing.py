@@ -8,8 +8,7 @@ from os import PathLike, fsencode
 from pathlib import Path
 
 from amogus_search import registry
-from amogus_search.core.types import FileEntry, ImageFindings, KnownFile, SkippedImage
-from amogus_search.errors import IdentityMismatchError, UsageError
+from amogus_search.errors import IdentityMismatchError, IndexStateError, UsageError
 from amogus_search.finder import Finder
 from amogus_search.pipeline.index import IndexReport, Models, index_images, refuse_index_in_source
 from amogus_search.pipeline.progress import Progress, Silent
@@ -96,19 +95,16 @@ def index_paths(
         index.rescore(calibration.id if calibration else None, calibration.score if calibration else None)
         models = Models(finder.detector, embedder, PROFILES[chosen.profile or ""], finder.verifier)
         with DecodePool() as pool:
-            report = index_images(
+            return index_images(
                 [source],
                 pool,
                 models,
-                _Writing(index),
+                index,
                 progress=run.progress,
                 should_stop=run.should_stop,
                 confirm_deletions=run.confirm_deletions,
                 retry_skipped=run.retry_skipped,
             )
-        if not report.interrupted:
-            index.publish()
-    return report
 
 
 def identity_of(detector: Detector, embedder: Embedder, profile: str) -> dict[str, object]:
@@ -125,10 +121,11 @@ def identity_of(detector: Detector, embedder: Embedder, profile: str) -> dict[st
 
 def stored_identity(folder: str | PathLike[str]) -> dict[str, object]:
     """The identity of the index in a folder; empty if there is none yet."""
-    if not (Path(folder) / "catalog.sqlite").exists():
-        return {}
-    with Index.open(folder) as index:
-        return dict(index.identity)
+    try:
+        with Index.open(folder) as index:
+            return dict(index.identity)
+    except IndexStateError:
+        return {}  # none yet, or one that opening it for writing has more to say about
 
 
 def own_embedder(index: Index) -> Embedder:
@@ -152,26 +149,3 @@ def _reconciled(wanted: dict[str, object], before: Mapping[str, object]) -> dict
     """The stored identity where it differs only in what the models were called."""
     same = before and all(before.get(key) == value for key, value in wanted.items() if key not in _NAMES)
     return dict(before) if same else wanted
-
-
-class _Writing:
-    """An index as `pipeline.index` wants it."""
-
-    def __init__(self, index: Index) -> None:
-        self._index = index
-
-    def known_files(self) -> Mapping[bytes, KnownFile]:
-        return self._index.known_files()
-
-    def has_content(self, sha256: str) -> bool:
-        return self._index.contents_known(sha256)
-
-    def write(
-        self,
-        *,
-        added: Sequence[ImageFindings] = (),
-        attached: Sequence[tuple[FileEntry, str]] = (),
-        skipped: Sequence[SkippedImage] = (),
-        removed: Sequence[bytes] = (),
-    ) -> None:
-        self._index.commit([*added, *skipped], attached=attached, removed=removed)

@@ -1,9 +1,9 @@
 """Importing costs nothing, the public names are there, and the package list is the tree."""
 
 import configparser
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -36,12 +36,13 @@ def test_the_help_of_a_command_loads_no_heavy_library(command):
 
 
 def test_the_help_answers_in_half_a_second():
-    """The best of five: a busy machine may be slow once, the program may not."""
+    """Processor time, best of three: on a machine that does nothing else it is the time one waits."""
     seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "amogus_search", "--help"], capture_output=True, check=True)
-        seconds.append(time.perf_counter() - started)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 0.5
 
 

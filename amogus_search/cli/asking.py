@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amogus_search.cli.parameters import QueryOptions, Thresholds, index_folder
-from amogus_search.errors import AmogusError, DecodeError, IndexStateError, UsageError
+from amogus_search.errors import AmogusError, DecodeError, UsageError
 
 if TYPE_CHECKING:
     from amogus_search.core.types import DecodedImage, Hit
@@ -23,18 +23,10 @@ ReadImage = Callable[[bytes], "DecodedImage"]
 
 @contextmanager
 def opened_index(given: Path | None) -> Iterator[Index]:
-    """The index to ask, open for reading.
-
-    Raises:
-        IndexStateError: there is none; the message has the command that makes it.
-    """
+    """The index to ask, open for reading; without one, the error has the command that makes it."""
     from amogus_search.store.index import Index
 
-    folder = index_folder(given)
-    if not (folder / "catalog.sqlite").exists():
-        where = f" --index {folder}" if given is not None else ""
-        raise IndexStateError(f"there is no index in {folder}", f"make one: amogus index PATH{where}")
-    with Index.open(folder) as index:
+    with Index.open(index_folder(given)) as index:
         yield index
 
 
@@ -127,7 +119,7 @@ def _picture(index: Index, word: str, read: ReadImage) -> Term | None:
     path = os.path.abspath(os.fsencode(word))
     if not os.path.isfile(path):
         return None
-    known = index.known_files().get(path)
+    known = index.known_file(path)
     if known is not None and known.sha256 is not None and known.reason is None:
         return Region(known.sha256)
     try:

@@ -46,7 +46,7 @@ def detect(
     format: FormatOption = "table",  # noqa: A002 - the option's own name
     quiet: QuietOption = False,
 ) -> None:
-    """Find the amogi in some pictures and print their boxes, without an index.
+    """Print the boxes of the amogi in some pictures, without an index.
 
     Without a threshold, findings of amogusness 0.5 and more are shown. JSON lines come one image a line, in the
     order given, as soon as each is ready.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -36,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(format: FormatOption = "table") -> None:  # noqa: A002
-    """Check the installation: libraries, weights, decoders; exit code 1 if something must be mended."""
+    """Check the installation; exit code 1 if something must be mended."""
     from amogus_search.cli.records import note, write_rows
 
     write_rows([_python(), *map(_part, _PARTS)], format)
@@ -54,6 +53,8 @@ def _python() -> dict[str, Any]:
 
 
 def _version(distribution: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -16,7 +16,6 @@ from amogus_search.cli.parameters import (
     ProfileName,
     ProfileOption,
     QuietOption,
-    index_folder,
 )
 from amogus_search.errors import UsageError
 from amogus_search.settings import DEFAULT_THRESHOLD, PROFILES
@@ -110,13 +109,17 @@ def demo(
     format: FormatOption = "table",  # noqa: A002
 ) -> None:
     """Compare the index of a demo folder with the truth: found, missed and false, by size."""
+    from amogus_search.cli.asking import opened_index
     from amogus_search.cli.records import write_rows
+    from amogus_search.core.thresholds import Threshold
     from amogus_search.evaluation.demo import compare, read_truth
-    from amogus_search.store.index import Index
+    from amogus_search.finder import UNCALIBRATED_CONFIDENCE
 
-    with Index.open(index_folder(index)) as opened:
-        rows = compare(opened, read_truth(truth), threshold=threshold, min_iou=overlap)
-    write_rows([row.to_dict() for row in rows], format)
+    hidden = read_truth(truth)
+    with opened_index(index) as opened:
+        hits = opened.best_images(None)
+    counts = Threshold(min_amogusness=threshold, uncalibrated_confidence=UNCALIBRATED_CONFIDENCE)
+    write_rows([row.to_dict() for row in compare(hits, hidden, threshold=counts, min_iou=overlap)], format)
 
 
 def _labelled(folder: Path, split: str, only_held_out: bool) -> list[LabelledImage]:

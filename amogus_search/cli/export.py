@@ -49,7 +49,7 @@ def export(
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,
 ) -> None:
-    """Write the hits of a query as crops, csv, parquet, coco, yolo or a gallery to look at in a browser.
+    """Write hits as crops, tables, labels or a gallery.
 
     Takes the options of `query`. Crops are of findings, the others have images by their best finding (--images and
     --regions choose). Crops and galleries hold 100 hits, the others all, unless -n says otherwise.

@@ -51,9 +51,10 @@ def index(
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,
 ) -> None:
-    """Index a folder of pictures: adds new ones, updates changed ones, removes deleted ones.
+    """Index folders of pictures, or bring their index up to date.
 
-    May be stopped at any time (Ctrl-C) and run again; what is done is kept. The pictures are never written to.
+    Adds new pictures, updates changed ones, removes deleted ones. May be stopped at any time (Ctrl-C) and run again;
+    what is done is kept. The pictures are never written to.
     """
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.cli.records import note, write_record

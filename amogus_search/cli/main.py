@@ -10,21 +10,40 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from amogus_search import __version__
 from amogus_search.cli import detect, doctor, export, index, models, query, repair, status, synth, train, verify
 from amogus_search.cli import eval as evaluate
 from amogus_search.errors import AmogusError
 
+
+class Program(TyperGroup):
+    """The commands, for readers that may go away early: `amogus query | head -1` is no error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command and hand over all that it printed."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is left of the output must not become a message when the process ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return None
+        return result
+
+
 app = typer.Typer(
     name="amogus",
+    cls=Program,
     help="Find the amogus in your pictures: index a folder, query it, export what was found.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    # Plain help: Rich's costs three times as long, and folds long options in the middle of a word.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 for command in (index, query, detect, export):
@@ -64,8 +83,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AmogusError as error:
         _say(error)
         return error.exit_code
-    except BrokenPipeError:
-        _forget_stdout()
     return 0
 
 
@@ -73,8 +90,3 @@ def _say(error: AmogusError) -> None:
     print(f"error: {error.problem}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)
-
-
-def _forget_stdout() -> None:
-    """Whoever read our output has gone (`| head`): what is left of it must not become a message at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -109,9 +109,9 @@ class QueryOptions:
     by: Annotated[By | None, typer.Option(help="Rank by this; similarity if there is something to compare with.")] = (
         None
     )
-    regions: Annotated[bool, typer.Option("--regions/--images", help="List findings, or images by their best one.")] = (
-        False
-    )
+    regions: Annotated[
+        bool | None, typer.Option("--regions/--images", help="Rank findings, or images by their best one.")
+    ] = None
     where: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Only such: width >= 1000 and path like '%holiday%'.")
     ] = None

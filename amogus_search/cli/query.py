@@ -30,7 +30,9 @@ def query(
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,
 ) -> None:
-    """Ask an index. Without TEXT or --image: the most amogus-like pictures, best first.
+    """Rank what is in an index; by default the most amogus-like.
+
+    With TEXT or --image: what is most like those.
 
     --where compares these columns: path, width, height, format, size, confidence, amogusness, rarity, zoom and the
     parts of the evidence (visor, legs, ...), with = != < <= > >= like, joined by and, or, not and parentheses.

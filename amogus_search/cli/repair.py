@@ -13,15 +13,14 @@ def register(app: typer.Typer) -> None:
 
 
 def repair(index: IndexOption = None, format: FormatOption = "table") -> None:  # noqa: A002
-    """Mend an index: damaged rows are dropped, search files are rebuilt; `amogus index` then fills the gaps."""
+    """Mend a damaged index.
+
+    Damaged rows are dropped and search files rebuilt; `amogus index` then fills the gaps.
+    """
     from amogus_search.cli.records import note, write_rows
-    from amogus_search.errors import IndexStateError
     from amogus_search.store.index import Index
 
-    folder = index_folder(index)
-    if not (folder / "catalog.sqlite").exists():
-        raise IndexStateError(f"there is no index in {folder}", "make one: amogus index PATH")
-    with Index.open(folder, "w") as opened:
+    with Index.open(index_folder(index), "w") as opened:
         done = opened.repair()
     write_rows([{"done": step} for step in done], format)
     note("run amogus index again to look at dropped pictures anew" if done else "nothing to mend")

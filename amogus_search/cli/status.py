@@ -20,7 +20,7 @@ def status(
     skipped: Annotated[bool, typer.Option("--skipped", help="List the files that were skipped, and why.")] = False,
     format: FormatOption = "table",  # noqa: A002
 ) -> None:
-    """Say what an index holds: pictures, findings, models; with --skipped, which files could not be used."""
+    """Say what an index holds, and what was skipped."""
     from amogus_search.cli.asking import opened_index
     from amogus_search.cli.records import write_record
     from amogus_search.exports.json_form import skipped_json

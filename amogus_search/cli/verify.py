@@ -13,7 +13,10 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(index: IndexOption = None, format: FormatOption = "table") -> None:  # noqa: A002
-    """Check every row, vector and search file of an index; exit code 1 if something is damaged."""
+    """Check that nothing in an index is damaged.
+
+    Looks at every row, vector and search file; exit code 1 if something is wrong.
+    """
     from amogus_search.cli.asking import opened_index
     from amogus_search.cli.records import note, write_rows
 

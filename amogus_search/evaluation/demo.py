@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amogus_search.core.metrics import match
 from amogus_search.core.thresholds import Threshold
@@ -49,7 +50,9 @@ def read_truth(path: Path) -> dict[bytes, Boxes]:
         record = json.loads(path.read_text(encoding="utf-8"))
         boxes = {name: [hidden["box"] for hidden in hiddens] for name, hiddens in record.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UsageError(f"{path} is no truth of a demo folder: {error}", "draw one with: amogus synth demo demo") from None
+        raise UsageError(
+            f"{path} is no truth of a demo folder: {error}", "draw one with: amogus synth demo demo"
+        ) from None
     folder = os.path.abspath(path.parent)
     return {
         os.fsencode(os.path.join(folder, name)): np.asarray(rows, np.float32).reshape(-1, 4)
@@ -86,6 +89,6 @@ def compare(
     return [*rows, DemoRow("all", *sums)]
 
 
-def _size(box: np.ndarray) -> str:
+def _size(box: NDArray[np.float32]) -> str:
     height = float(box[3] - box[1])
     return next(name for name, (low, high) in SIZES.items() if low <= height < high)

@@ -192,10 +192,8 @@ def _by_amogusness(hit: Hit) -> Hit:
     """The same hit scored by its finding, or by its image's best one; confidence where there is no calibration."""
     if not len(hit.detections):
         return replace(hit, score=0.0, by="amogusness")
-    row = hit.detection
-    known = hit.scores.amogusness
-    if np.isnan(known).all():
-        score, by = (hit.detections.confidence, "confidence")
-    else:
-        score, by = (known, "amogusness")
-    return replace(hit, score=float(score.max() if row is None else score[row]), by=by)
+    known, row = hit.scores.amogusness, hit.detection
+    uncalibrated = bool(np.isnan(known).all())
+    scores = hit.detections.confidence.astype(np.float64) if uncalibrated else known
+    score = float(scores.max() if row is None else scores[row])
+    return replace(hit, score=score, by="confidence" if uncalibrated else "amogusness")

@@ -1,0 +1,70 @@
+"""`amogus export`: every form is written, nothing goes among the photos."""
+
+import csv
+import json
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("indexed")
+
+
+def test_crops_are_of_findings_with_a_listing_beside(amogus, workplace):
+    done = amogus("export", "crops", "crops", "--format", "json")
+    assert done.code == 0
+    assert json.loads(done.out)["written"] == 3
+    assert len(list((workplace / "crops").glob("*.jpg"))) == 3
+    with open(workplace / "crops/crops.csv", newline="") as listing:
+        assert [row["rank"] for row in csv.DictReader(listing)] == ["1", "2", "3"]
+
+
+def test_the_same_export_can_be_made_again(amogus):
+    for form, out in (("crops", "crops"), ("gallery", "gallery"), ("csv", "out.csv"), ("yolo", "yolo")):
+        assert amogus("export", form, out).code == 0
+        assert amogus("export", form, out).code == 0
+
+
+def test_a_gallery_is_one_page_and_says_where_it_lies(amogus, workplace):
+    done = amogus("export", "gallery", "gallery", "--text", "red <b>", "--title", "Sus")
+    assert done.code == 0
+    assert "gallery/index.html" in done.out
+    page = (workplace / "gallery/index.html").read_text()
+    assert "Sus" in page
+    assert "red <b>" not in page
+
+
+def test_tables_hold_every_picture(amogus, workplace):
+    assert amogus("export", "csv", "out.csv").code == 0
+    with open(workplace / "out.csv", newline="") as table:
+        paths = [row["path"].rpartition("/")[2] for row in csv.DictReader(table)]
+    assert sorted(paths) == ["blue.png", "empty.png", "one.png", "two.png", "two.png"]
+
+
+def test_coco_and_yolo_carry_the_motif_s_keypoints(amogus, workplace):
+    assert amogus("export", "coco", "coco.json").code == 0
+    document = json.loads((workplace / "coco.json").read_text())
+    assert document["categories"][0]["keypoints"] == ["top", "left", "right"]
+    assert len(document["annotations"]) == 3
+    assert amogus("export", "yolo", "yolo", "--copy").code == 0
+    assert "kpt_shape: [3, 3]" in (workplace / "yolo/data.yaml").read_text()
+
+
+def test_parquet_is_written_or_the_extra_is_named(amogus, workplace):
+    done = amogus("export", "parquet", "out.parquet")
+    assert done.code == 0 or "amogus_search[parquet]" in done.err
+
+
+def test_query_options_choose_what_is_exported(amogus, workplace):
+    done = amogus("export", "csv", "one.csv", "--where", "path like '%one%'", "--format", "json")
+    assert json.loads(done.out)["images"] == 1
+
+
+def test_nothing_is_written_among_the_photos(amogus, drawn):
+    done = amogus("export", "crops", drawn / "crops")
+    assert done.code == 2
+    assert not (drawn / "crops").exists()
+
+
+def test_an_unknown_form_is_answered_with_the_known_ones(amogus):
+    done = amogus("export", "croops", "out")
+    assert done.code == 2
+    assert "did you mean 'crops'" in done.err
