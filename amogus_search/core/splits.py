@@ -16,3 +16,14 @@ def is_held_out(sha256_hex: str) -> bool:
         ValueError: the text does not begin with two hex digits.
     """
     return int(sha256_hex[:2], 16) >= HELD_OUT_FROM
+
+
+def is_for_fitting(sha256_hex: str) -> bool:
+    """Of the held-out pictures: whether a calibration is fitted on it; the others are for reporting only.
+
+    Decided by the last hex digit, so that it says nothing about `is_held_out`.
+
+    Raises:
+        ValueError: the text does not end with a hex digit.
+    """
+    return int(sha256_hex[-1], 16) % 2 == 0
