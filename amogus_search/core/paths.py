@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
+from typing import Protocol
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 """Controls, direction marks and line separators (they can forge a line of output), and bytes that are not UTF-8."""
+
+
+class PathLike(Protocol):
+    """A path object, as `pathlib` has them."""
+
+    def __fspath__(self) -> str:
+        """The path as text."""
+        ...
 
 
 def display_path(path: bytes) -> str:
@@ -14,9 +22,12 @@ def display_path(path: bytes) -> str:
     return _UNSAFE.sub(_escaped, path.decode("utf-8", "surrogateescape"))
 
 
-def path_from_text(text: str | bytes | PurePath) -> bytes:
+def path_from_text(path: str | bytes | PathLike) -> bytes:
     """The path's bytes, from what the command line or a caller gave."""
-    return text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogateescape")
+    if isinstance(path, bytes):
+        return path
+    text = path if isinstance(path, str) else path.__fspath__()
+    return text.encode("utf-8", "surrogateescape")
 
 
 def path_fields(path: bytes) -> dict[str, str]:
