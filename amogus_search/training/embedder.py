@@ -42,22 +42,26 @@ class EmbedderTraining:
     out:            folder for crops, checkpoint, log and weights
     photos:         folder of photos, see `embedder_photos`; None trains on drawn grounds alone
     backbone:       COCO YOLOv8n tensors (a state dict saved by torch); None starts from chance
+    start:          checkpoint of an earlier run, whose image tower and prototypes are taken over
     hard_negatives: folder of PNG crops that a detector wrongly took for the motif
     counts:         crops of each kind
     epochs, batch, seed, threads: as usual; a batch never mixes epochs
     rate, backbone_rate: highest learning rates of new layers and of the backbone
+    frozen:         the backbone's first layers that keep their COCO weights; they cost the most and change the least
     verify_weight:  share of the verifier's loss
     """
 
     out: Path
     photos: Path | None = None
     backbone: Path | None = None
+    start: Path | None = None
     hard_negatives: Path | None = None
     counts: CropCounts = field(default=CropCounts(11_000, 7_000, 16_000, 5_000, 1_000))
     epochs: int = 10
     batch: int = 256
     rate: float = 1.5e-3
     backbone_rate: float = 4e-4
+    frozen: int = 4
     verify_weight: float = 0.7
     seed: int = 0
     threads: int = 1
@@ -86,7 +90,7 @@ def train_embedder(config: EmbedderTraining, progress: Progress | None = None) -
     config.out.mkdir(parents=True, exist_ok=True)
     _claim(config)
     crops = training_crops(config, progress)
-    words = gather_words(crops.facts)
+    words = gather_words(crops.facts, np.random.default_rng(config.seed))
     run = _Run(config, crops, words)
     for epoch in range(run.epochs_done, config.epochs):
         run.epoch(epoch)
@@ -137,9 +141,12 @@ class _Run:
         self.towers = TwoTowers(len(words.words) + 2)
         if config.backbone:
             self.towers.image.load_backbone(torch.load(config.backbone, weights_only=True, map_location="cpu"))
-        self.towers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        backbone = list(self.towers.image.model.parameters())
-        known = {id(parameter) for parameter in backbone}
+        if config.start:
+            self.towers.take_over(torch.load(config.start, weights_only=True, map_location="cpu")["model"])
+        self.towers.to(memory_format=torch.channels_last)
+        self.towers.image.model[: config.frozen].requires_grad_(False)
+        backbone = list(self.towers.image.model[config.frozen :].parameters())
+        known = {id(parameter) for parameter in self.towers.image.model.parameters()}
         fresh = [parameter for parameter in self.towers.parameters() if id(parameter) not in known]
         groups = [{"params": backbone, "rate": config.backbone_rate}, {"params": fresh, "rate": config.rate}]
         self._optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=0.02)
@@ -165,6 +172,7 @@ class _Run:
 
     def _step(self, batch: Batch) -> NDArray[np.float64]:
         self.towers.train()
+        self.towers.image.model[: self._config.frozen].eval()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             images = self.towers.image(torch.from_numpy(batch.images))
         texts = self.towers.text(torch.from_numpy(batch.words))
@@ -173,7 +181,7 @@ class _Run:
         match = match_loss(images, texts, torch.from_numpy(batch.fits), self.towers.scale)
         verify = verify_loss(margin, motif)
         self._optimizer.zero_grad(set_to_none=True)
-        (match + self._config.verify_weight * verify).backward()  # type: ignore[no-untyped-call]
+        (match + self._config.verify_weight * verify).backward()
         torch.nn.utils.clip_grad_norm_(self.towers.parameters(), 5.0)
         self._optimizer.step()
         self._hardness[batch.rows] = hardness_of(margin)
@@ -182,7 +190,7 @@ class _Run:
 
     def _set_rates(self, progress: float) -> None:
         """Linear warm-up over the first 4 %, then a half cosine down to nothing."""
-        factor = min(1.0, progress / 0.04) * 0.5 * (1 + np.cos(np.pi * min(progress, 1.0)))
+        factor = float(min(1.0, progress / 0.04) * 0.5 * (1 + np.cos(np.pi * min(progress, 1.0))))
         for group in self._optimizer.param_groups:
             group["lr"] = group["rate"] * max(factor, 1e-3)
 

@@ -57,10 +57,10 @@ SHORT_STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 # The styles whose body shows the palette's own colour; the others draw in ink, in light or in the ground's texture.
-TRUE_COLOURS = frozenset(
-    ("flat", "outlined", "cel", "sticker", "gradient", "print", "toy", "clay", "plush", "knit")
-    + ("scribble", "painting", "embroidery", "pixel", "pixelated")
-)
+_COLOURED = """
+flat outlined cel sticker gradient print toy clay plush knit scribble painting embroidery pixel pixelated
+"""
+TRUE_COLOURS = frozenset(_COLOURED.split())
 
 SYNONYMS: Mapping[str, str] = MappingProxyType(
     {
@@ -90,29 +90,10 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
         "glow": "glowing",
     }
 )
-FILLERS = frozenset(
-    (
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "is",
-        "it",
-        "its",
-        "and",
-        "that",
-        "this",
-        "to",
-        "by",
-        "as",
-        "at",
-        "for",
-        "from",
-    )
-    + ("picture", "pictures", "image", "images")
-)
+_SMALL_WORDS = """
+a an the of in on is it its and that this to by as at for from picture pictures image images
+"""
+FILLERS = frozenset(_SMALL_WORDS.split())
 
 
 @dataclass(frozen=True)

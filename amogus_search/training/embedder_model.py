@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -34,6 +36,10 @@ class TwoTowers(nn.Module):
             for side in (self.motif, self.other)
         ]
         return (near[0] - near[1]) / SHARPNESS
+
+    def take_over(self, tensors: Mapping[str, Tensor]) -> None:
+        """All of an earlier model's tensors but its words, whose numbers may differ."""
+        self.load_state_dict({k: v for k, v in tensors.items() if k != "text.words.weight"}, strict=False)
 
     def verifier(self) -> Verifier:
         """The prototypes as they travel with the weights."""
