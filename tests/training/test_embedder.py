@@ -1,0 +1,93 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amogus_search.embedders.openvino import load
+from amogus_search.errors import AmogusError
+
+pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore")]
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+
+def settings(out: Path, epochs: int = 2):  # type: ignore[no-untyped-def]
+    from amogus_search.training.embedder import EmbedderTraining
+    from amogus_search.training.embedder_crops import CropCounts
+
+    return EmbedderTraining(out=out, counts=CropCounts(8, 6, 0, 8, 4), epochs=epochs, batch=8, frozen=0)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from amogus_search.training.embedder import train_embedder
+
+    folder = tmp_path_factory.mktemp("run")
+    train_embedder(settings(folder))
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    from amogus_search.training.embedder import IMAGE_FILE, TEXT_FILE, WORDS_FILE
+
+    names = {"image": IMAGE_FILE, "text": TEXT_FILE, "words": WORDS_FILE}
+    return {role: (folder / name).read_bytes() for role, name in names.items()}
+
+
+def test_a_run_leaves_weights_that_the_embedder_reads(trained: Path) -> None:
+    embedder = load(files(trained), name="amogus", threads=1)
+    assert embedder.embed_images([np.full((30, 20, 3), 90, np.uint8)]).shape == (1, embedder.dimension)
+    assert embedder.embed_texts(["a red crewmate"]).shape == (1, embedder.dimension)
+    assert len((trained / "log.csv").read_text().splitlines()) == 3
+
+
+def test_openvino_computes_what_torch_computes(trained: Path) -> None:
+    """Half-precision weights and folded batch normalisation may cost a little, not more."""
+    from amogus_search.training.embedder_model import TwoTowers
+
+    state = torch.load(trained / "checkpoint.pt", weights_only=True)
+    towers = TwoTowers(state["model"]["text.words.weight"].shape[0])
+    towers.load_state_dict(state["model"])
+    crops = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    with torch.no_grad():
+        theirs = towers.eval().image(torch.from_numpy(crops)).numpy()
+        margin = towers.margin(torch.from_numpy(theirs)).numpy()
+    embedder = load(files(trained), name="amogus", threads=1)
+    ours = embedder.embed_images(list(crops))
+    assert ((ours * theirs).sum(axis=1) > 0.9999).all()
+    assert np.allclose(embedder.margin_of_vectors(ours), margin, atol=2e-3)
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(trained: Path, tmp_path: Path) -> None:
+    from amogus_search.training import embedder
+
+    run = embedder._Run(settings(tmp_path), *prepared(tmp_path))
+    run.epoch(0)
+    del run
+    embedder.train_embedder(settings(tmp_path))
+    assert files(tmp_path) == files(trained)
+
+
+def prepared(folder: Path):  # type: ignore[no-untyped-def]
+    from amogus_search.training import embedder, embedder_words
+
+    crops = embedder.training_crops(settings(folder))
+    return crops, embedder_words.gather_words(crops.facts, np.random.default_rng(0))
+
+
+def test_a_folder_with_another_run_is_not_continued(trained: Path) -> None:
+    from amogus_search.training.embedder import train_embedder
+
+    with pytest.raises(AmogusError, match="other settings"):
+        train_embedder(dataclasses.replace(settings(trained), seed=1))
+
+
+def test_the_loss_is_least_where_fitting_pairs_are_nearest() -> None:
+    from amogus_search.training.embedder_model import match_loss, verify_loss
+
+    axes, scale = torch.eye(4), torch.tensor(3.0)
+    fits = torch.eye(4, dtype=torch.bool)
+    assert match_loss(axes, axes, fits, scale) < match_loss(axes, axes.roll(1, 0), fits, scale)
+    motif = torch.tensor([True, False])
+    assert verify_loss(torch.tensor([0.5, -0.5]), motif) < verify_loss(torch.tensor([-0.5, 0.5]), motif)
