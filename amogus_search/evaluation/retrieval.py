@@ -105,3 +105,44 @@ def milliseconds_per_crop(embedder: Embedder, crops: Sequence[Pixels], repeats: 
         embedder.embed_images(crops)
         times.append(time.perf_counter() - began)
     return float(np.median(times) / max(len(crops), 1) * 1000)
+
+
+def retrieval_report(
+    embedder: Embedder, crops: Sequence[Pixels], facts: Sequence[Facts], probes: Sequence[Probe], motif: str
+) -> dict[str, float]:
+    """The numbers of an embedder's model card.
+
+    Args:
+        embedder: what is measured.
+        crops: held-out crops of any size.
+        facts: what is true of each.
+        probes: captions to ask for among the motif's crops.
+        motif: the fact that all crops of the motif have, and no others.
+    """
+    vectors = embedder.embed_images(crops)
+    hunted = [row for row, true in enumerate(facts) if motif in true]
+    near, known = vectors[hunted], [facts[row] for row in hunted]
+    looks = ["|".join(sorted(f for f in row if f.startswith(("colour:", "style:")))) for row in known]
+    report = {
+        "crops": float(len(crops)),
+        "captions": float(len(probes)),
+        "caption_hit_at_10": caption_hits(embedder, probes, near, known),
+        "caption_precision_at_10": caption_precision(embedder, probes, near, known),
+        "same_look_hit_at_10": neighbour_hits(near, looks),
+    }
+    margin_of = getattr(embedder, "margin_of_vectors", None)
+    if margin_of is not None:
+        report |= _margins(margin_of(vectors), facts, motif)
+    return {name: round(value, 4) for name, value in report.items()}
+
+
+def _margins(margin: Scores, facts: Sequence[Facts], motif: str) -> dict[str, float]:
+    hunted = np.array([motif in row for row in facts])
+    photo = np.array(["kind:photo" in row for row in facts])
+    threshold, passed = pass_rates(margin[hunted], margin[photo], 0.01) if photo.any() else (0.0, float("nan"))
+    return {
+        "margin_auc_photos": area_under_curve(margin[hunted], margin[photo]),
+        "margin_auc_all_others": area_under_curve(margin[hunted], margin[~hunted]),
+        "margin_at_1_percent_of_photos": threshold,
+        "recall_at_1_percent_of_photos": passed,
+    }

@@ -23,8 +23,8 @@ def image_tower_onnx(tower: ImageTower) -> bytes:
     plain = copy.deepcopy(tower).float().eval()
     for module in plain.modules():
         if isinstance(module, ConvUnit):
-            module.conv = torch.nn.utils.fuse_conv_bn_eval(module.conv, module.bn)  # type: ignore[assignment]
-            module.bn = nn.Identity()  # type: ignore[assignment]
+            module.conv = torch.nn.utils.fuse_conv_bn_eval(module.conv, module.bn)
+            module.bn = nn.Identity()
     example = torch.zeros(2, CROP_PX, CROP_PX, 3, dtype=torch.uint8)
     return halved(_export(plain, example, "images"))
 

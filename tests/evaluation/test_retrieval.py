@@ -13,6 +13,7 @@ from amogus_search.evaluation.retrieval import (
     milliseconds_per_crop,
     neighbour_hits,
     pass_rates,
+    retrieval_report,
 )
 
 AXES = np.eye(4, dtype=np.float32)
@@ -77,3 +78,22 @@ def test_groups_are_reported_by_name() -> None:
 
 def test_time_per_crop_is_positive() -> None:
     assert milliseconds_per_crop(AxisEmbedder(), [np.zeros((4, 4, 3), np.uint8)] * 3) > 0
+
+
+def test_the_report_of_an_embedder_without_a_verifier_has_no_margins() -> None:
+    crops = [np.zeros((4, 4, 3), np.uint8)] * 4
+    report = retrieval_report(AxisEmbedder(), crops, FACTS, [Probe("red", frozenset({"red"}))], motif="red")
+    assert report["crops"] == 4
+    assert report["caption_hit_at_10"] == 1.0
+    assert "margin_auc_photos" not in report
+
+
+def test_the_report_of_a_verifier_says_how_well_it_tells_the_sides_apart() -> None:
+    class Verifying(AxisEmbedder):
+        def margin_of_vectors(self, vectors: Vectors) -> np.ndarray:
+            return np.array([1, 0.5, -0.5, 0.7], np.float32)
+
+    facts = [*FACTS[:2], frozenset({"kind:photo"}), frozenset({"kind:drawing"})]
+    report = retrieval_report(Verifying(), [np.zeros((4, 4, 3), np.uint8)] * 4, facts, [], motif="red")
+    assert report["margin_auc_photos"] == 1.0
+    assert report["margin_auc_all_others"] == 0.75
