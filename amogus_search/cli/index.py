@@ -94,7 +94,7 @@ def _record(report: IndexReport, folder: Path) -> dict[str, object]:
 
 
 def _print_report(report: IndexReport, folder: Path, quiet: bool) -> None:
-    from amogus_search.cli.progress import duration
+    from amogus_search.cli.progress import duration, speed
     from amogus_search.cli.records import note
 
     print(
@@ -106,5 +106,5 @@ def _print_report(report: IndexReport, folder: Path, quiet: bool) -> None:
         note(f"skipped: {reasons} (amogus status --skipped lists them)", quiet=quiet)
     if report.interrupted:
         note(f"stopped: {report.unfinished} to go; the same command goes on from here", quiet=quiet)
-    rate = f", {report.indexed / report.seconds:.1f} pictures a second" if report.indexed and report.seconds else ""
+    rate = f", {speed(report.indexed / report.seconds)} pictures a second" if report.indexed and report.seconds else ""
     note(f"{duration(report.seconds)}{rate}, index: {folder}", quiet=quiet)

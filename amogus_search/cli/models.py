@@ -96,7 +96,7 @@ def _write_ultralytics(entry: Any, out: Path) -> None:
     from amogus_search import weights
     from amogus_search.training.pt_file import write_pt
 
-    if "tensors" not in entry.files:
+    if "architecture" not in entry.about:
         raise UsageError(f"{entry.kind} {entry.name!r} has no ultralytics form", "--to onnx works for every detector")
     motif = weights.motif(entry.about["motif"])
-    write_pt(weights.read(entry.files["tensors"]), entry.about["architecture"], motif, out)
+    write_pt(weights.read(_only_model(entry.files)), entry.about["architecture"], motif, out)

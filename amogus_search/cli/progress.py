@@ -83,7 +83,12 @@ class ProgressDisplay:
         rate = (done - self._first_done) / seconds if seconds > 0 else 0.0
         of_all = f"{done}/{total}" if total is not None else str(done)
         left = f", {duration((total - done) / rate)} left" if total is not None and rate > 0 else ""
-        return f"{self._stage}: {of_all}, {rate:.1f} a second{left}"
+        return f"{self._stage}: {of_all}, {speed(rate)} a second{left}"
+
+
+def speed(rate: float) -> str:
+    """Two digits that count: `120`, `12`, `1.2`, `0.12`."""
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}"
 
 
 def duration(seconds: float) -> str:
@@ -112,7 +117,7 @@ def _bar(stream: TextIO) -> Bar:
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+            return Text(f"{speed(task.speed)}/s" if task.speed else "")
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     return Progress(*columns, console=Console(file=stream), transient=True)

@@ -1,41 +1,84 @@
-"""Our weights as a `.pt` file that ultralytics opens like one of its own."""
+"""Our ONNX weights as a `.pt` file that ultralytics opens like one of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
-from safetensors.torch import load
+from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from amogus_search.core.motif import Motif
 from amogus_search.errors import WeightsError
 from amogus_search.training import pose_model
 
+Weights = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 
-def write_pt(tensors: bytes, architecture: str, motif: Motif, out: Path) -> None:
-    """Write the network with its weights and keypoint names to `out`.
+
+def write_pt(model: bytes, architecture: str, motif: Motif, out: Path) -> None:
+    """Write the network behind an ONNX file to `out`, with its normalisation folded into the convolutions.
 
     Args:
-        tensors: a safetensors file's bytes, as `pose_model.save_tensors` wrote it.
-        architecture: e.g. "yolov8n-pose".
+        model: the ONNX file's bytes, as `onnx_export.export_pose` wrote it.
+        architecture: what it was built as, e.g. "yolov8n-pose".
         motif: its keypoints, in the network's order.
-        out: the .pt file, by way of a temporary one.
+        out: the .pt file, written by way of a temporary one.
 
     Raises:
-        WeightsError: the tensors are not those of the architecture.
+        WeightsError: the file's convolutions are not those of the architecture.
         MissingExtraError: ultralytics is not installed.
     """
-    model: Any = pose_model.build(architecture, len(motif.keypoint_names))
-    own = model.state_dict()
-    given = {name: value.to(own[name].dtype) for name, value in load(tensors).items() if name in own}
-    if set(given) != set(own):
-        raise WeightsError(
-            f"{len(set(own) - set(given))} tensors of {architecture} are missing", "reinstall amogus_search"
-        )
-    model.load_state_dict(given)
-    model.names = {0: motif.name}
-    model.kpt_names = {0: list(motif.keypoint_names)}
+    network: Any = pose_model.build(architecture, len(motif.keypoint_names)).float().eval().fuse(verbose=False)
+    own, given = _convolutions(network), list(_weights(onnx.load_from_string(model)))
+    if len(own) != len(given):
+        raise WeightsError(f"{len(given)} convolutions, {architecture} has {len(own)}", "name another architecture")
+    with torch.no_grad():
+        for module, (weight, bias) in zip(own, given, strict=True):
+            _copy(module, weight, bias, architecture)
+    network.names = {0: motif.name}
+    network.kpt_names = {0: list(motif.keypoint_names)}
+    checkpoint = {"model": network.half(), "ema": None, "train_args": {"task": "pose", "imgsz": 640}}
     temporary = out.with_name(out.name + ".part")
-    torch.save({"model": model.half().eval(), "ema": None, "train_args": {"task": "pose", "imgsz": 640}}, temporary)
+    torch.save(checkpoint, temporary)
     temporary.replace(out)
+
+
+def _convolutions(network: Any) -> list[Any]:
+    """The convolutions in the order in which they run, which is the order of a traced graph."""
+    order: list[Any] = []
+    hooks = [
+        module.register_forward_pre_hook(lambda module, _: order.append(module))
+        for module in network.modules()
+        if isinstance(module, torch.nn.Conv2d)
+    ]
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 64, 64))
+    for hook in hooks:
+        hook.remove()
+    return order
+
+
+def _weights(graph_of: Any) -> Iterator[Weights]:
+    """Weight and bias of every convolution of the graph, in its order; the casts from fp16 are seen through."""
+    graph = graph_of.graph
+    values = {tensor.name: tensor for tensor in graph.initializer}
+    behind_cast = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+
+    def array(name: str) -> NDArray[np.float32]:
+        return np.asarray(numpy_helper.to_array(values[behind_cast.get(name, name)]), np.float32)
+
+    for node in graph.node:
+        if node.op_type == "Conv":
+            yield array(node.input[1]), array(node.input[2]) if len(node.input) > 2 else None
+
+
+def _copy(module: Any, weight: NDArray[np.float32], bias: NDArray[np.float32] | None, architecture: str) -> None:
+    if tuple(module.weight.shape) != weight.shape or (module.bias is None) != (bias is None):
+        raise WeightsError(f"the convolutions are not those of {architecture}", "name another architecture")
+    module.weight.copy_(torch.from_numpy(weight.copy()))
+    if bias is not None:
+        module.bias.copy_(torch.from_numpy(bias.copy()))
