@@ -14,7 +14,9 @@ from amogus_search.store.catalog import Catalog
 _TABLES = ("meta", "contents", "detections", "scores", "vectors", "files", "generations")
 _WITHOUT_CONTENT = "SELECT DISTINCT sha256, sha256 FROM {} WHERE sha256 NOT IN (SELECT sha256 FROM contents)"
 _OTHER_NUMBER = (
-    "SELECT sha256, sha256 FROM contents c WHERE {0} != (SELECT count(*) FROM {0} t WHERE t.sha256 = c.sha256)"
+    "SELECT c.sha256, c.sha256 FROM contents c "
+    "LEFT JOIN (SELECT sha256, count(*) AS number FROM {0} GROUP BY sha256) t ON t.sha256 = c.sha256 "
+    "WHERE c.{0} != coalesce(t.number, 0)"
 )
 
 CONTRADICTIONS = (

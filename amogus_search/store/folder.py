@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from amogus_search.core.motif import Motif
 from amogus_search.errors import IdentityMismatchError, IndexStateError
@@ -14,9 +14,15 @@ from amogus_search.store import schema, vectors
 from amogus_search.store.catalog import CATALOG_NAME, Catalog
 from amogus_search.store.lock import LOCK_NAME, WriterLock
 
-Identity = Mapping[str, object]
+Identity: TypeAlias = Mapping[str, object]
+"""Plain JSON values: names and fingerprints of the models, preprocessing version, precision, profile."""
 _LEFTOVERS = ("probe-*", "*.part")
 """What a killed writer may leave behind."""
+
+
+def default_index_dir(environment: Mapping[str, str]) -> Path:
+    """``$AMOGUS_INDEX``, else ``./index/default``."""
+    return Path(environment.get("AMOGUS_INDEX") or "index/default")
 
 
 def open_to_read(folder: Path, identity: Identity | None = None) -> Catalog:

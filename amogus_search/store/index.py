@@ -7,25 +7,16 @@ with Index.open("index/default") as index:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.core.motif import Motif
-from amogus_search.core.types import (
-    Detections,
-    FileEntry,
-    FindingScores,
-    Hit,
-    ImageFindings,
-    SkippedImage,
-    Vectors,
-)
+from amogus_search.core.types import Detections, FileEntry, FindingScores, Hit, ImageFindings, SkippedImage, Vectors
 from amogus_search.core.where import Column, Value
 from amogus_search.errors import UsageError
 from amogus_search.store import answers, checks, contents, files, folder, generations, repairs, scoring, tables
@@ -33,15 +24,13 @@ from amogus_search.store.answers import Wanted
 from amogus_search.store.catalog import Catalog
 from amogus_search.store.columns import where_columns
 from amogus_search.store.files import KnownFile
+from amogus_search.store.folder import Identity
 from amogus_search.store.lock import WriterLock
 from amogus_search.store.scoring import ScoreFn
 from amogus_search.store.searching import Kind, Searcher
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Identity: TypeAlias = Mapping[str, object]
-"""Plain JSON values: names and fingerprints of the models, preprocessing version, precision, profile."""
 
 
 class Index:
@@ -50,10 +39,7 @@ class Index:
     Readers never wait for the writer, nor it for them, and see what was committed. Not for use by several
     threads at once; several readers in one process are fine.
 
-    Attributes:
-        folder: where it lies.
-        identity: whose answers it holds.
-        motif_name, keypoint_names, evidence_names: what was hunted, and the columns of its findings.
+    `identity` says whose answers it holds; `motif_name`, `keypoint_names` and `evidence_names` what was hunted.
     """
 
     def __init__(self, folder: Path, catalog: Catalog, lock: WriterLock | None) -> None:
@@ -90,15 +76,17 @@ class Index:
             IndexLockedError: another process is writing it.
             MissingExtraError: with "w": the identity has an embedder, and FAISS is not installed.
         """
-        path = Path(folder_path)
+        path, lock = Path(folder_path), None
         if mode == "r":
-            return cls(path, folder.open_to_read(path, identity), None)
-        lock, catalog = folder.open_to_write(path, create=create, identity=identity, motif=motif or Motif("none"))
+            catalog = folder.open_to_read(path, identity)
+        else:
+            lock, catalog = folder.open_to_write(path, create=create, identity=identity, motif=motif or Motif("none"))
         try:
             return cls(path, catalog, lock)
         except BaseException:
             catalog.close()
-            lock.release()
+            if lock is not None:
+                lock.release()
             raise
 
     def close(self) -> None:
@@ -110,9 +98,7 @@ class Index:
     def __enter__(self) -> Index:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     # What a scan asks
@@ -169,14 +155,9 @@ class Index:
             files.put_removed(self._catalog, removed)
 
     def rescore(self, calibration_id: str | None, score: ScoreFn | None) -> int:
-        """Make all scores come from this calibration, now and in later commits; no model runs.
+        """Make all scores come from this calibration, now and in later writes; how many findings were scored anew.
 
-        Args:
-            calibration_id: None: no calibration, amogusness unknown.
-            score: findings -> their scores; None only together with `calibration_id` None.
-
-        Returns:
-            How many findings were scored anew: 0 if the index had this calibration already.
+        No model runs. None and None: no calibration, amogusness unknown.
         """
         changed = scoring.rescore(self._catalog, calibration_id, score, (self.keypoint_names, self.evidence_names))
         self._score = score
@@ -260,9 +241,7 @@ class Index:
         with self._catalog.snapshot():
             return self._searcher.search(np.asarray(query), k, tuple(kinds))
 
-    def count_findings(
-        self, *, min_amogusness: float | None = None, min_confidence: float | None = None
-    ) -> tuple[int, int]:
+    def count_findings(self, min_amogusness: float | None, min_confidence: float | None = None) -> tuple[int, int]:
         """How many findings of live files reach the minimums, and how many files they are in."""
         return answers.count_findings(self._catalog, Wanted(min_amogusness, min_confidence))
 
@@ -313,19 +292,10 @@ class Index:
         return checks.verify(self.folder, self._catalog)
 
     def repair(self) -> list[str]:
-        """Drop what is damaged, so that the next `amogus index` does it again, and rebuild the rest.
-
-        Returns:
-            What was done, a line each; needs mode "w".
-        """
+        """Drop what is damaged, so that the next `amogus index` does it again; what was done, a line each."""
         if self._lock is None:
             raise UsageError("an index opened for reading cannot be repaired", "open it with mode 'w'")
         return repairs.repair(self.folder, self._catalog)
 
     def _reading(self) -> answers.Reading:
         return answers.Reading(self._catalog, self.keypoint_names, self.evidence_names, self.calibration_id is not None)
-
-
-def default_index_dir(environment: Mapping[str, str]) -> Path:
-    """``$AMOGUS_INDEX``, else ``./index/default``."""
-    return Path(environment.get("AMOGUS_INDEX") or "index/default")

@@ -43,7 +43,6 @@ _VERSION_1 = (
         state TEXT NOT NULL CHECK (state IN ('indexed', 'skipped', 'removed')),
         skip_reason TEXT, skip_detail TEXT, skip_tag TEXT, checksum BLOB NOT NULL)""",
     "CREATE INDEX files_by_content ON files (sha256)",
-    "CREATE INDEX files_by_state ON files (state)",
     "CREATE TABLE in_flight (path BLOB PRIMARY KEY, deaths INTEGER NOT NULL) WITHOUT ROWID",
     # `regions`: little-endian int64 ids of `vectors`, one a row of the FAISS file, detections before images
     """CREATE TABLE generations (

@@ -5,7 +5,8 @@ import pytest
 
 from amogus_search.core.where import compile_where
 from amogus_search.errors import IdentityMismatchError, IndexStateError, UsageError
-from amogus_search.store.index import Index, default_index_dir
+from amogus_search.store.folder import default_index_dir
+from amogus_search.store.index import Index
 
 
 def paths(hits) -> list[str]:
@@ -207,6 +208,28 @@ def test_conditions_reach_files_pictures_findings_and_evidence(index, make, text
     assert paths(index.best_images(where_sql=where_sql, params=params)) == expected
     vector = np.ones(8, np.float32)
     assert sorted(paths(index.similar(vector, by_image=True, where_sql=where_sql, params=params))) == expected
+
+
+def test_findings_are_counted_without_loading_them(index, make):
+    index.write(
+        added=[make.image("a", (0.9, 0.8)), make.image("copy", (0.9, 0.8), content="a"), make.image("b", (0.5,))]
+    )
+    assert index.count_findings(0.4) == (4, 2)
+    assert index.count_findings(None, 0.5) == (5, 3)
+
+
+def test_the_best_are_read_from_an_index_not_sorted_out_of_all(index, make):
+    """Asking a million pictures for twenty must not touch the million."""
+    index.write(added=[make.image("a", (0.9, 0.8)), make.image("b", (0.5,))])
+    asked: list[str] = []
+    index._catalog.connection.set_trace_callback(asked.append)
+    index.best_images(2)
+    index._catalog.connection.set_trace_callback(None)
+    (ranking,) = [sql for sql in asked if "ORDER BY s.amogusness" in sql]
+    plan = [row[-1] for row in index._catalog.rows(f"EXPLAIN QUERY PLAN {ranking}")]
+    assert "scores_by_amogusness" in plan[0]
+    assert all(step.startswith("SEARCH") for step in plan[1:-1])
+    assert "RIGHT PART" in plan[-1], "only ties are sorted"
 
 
 # Scores are derived
