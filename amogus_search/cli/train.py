@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from amogus_search.cli.parameters import QuietOption
+from amogus_search.cli.parameters import DetectorOption, QuietOption
 from amogus_search.errors import MissingExtraError
 
 app = typer.Typer(name="train", help="Train the models; runs can be stopped and go on.", no_args_is_help=True)
@@ -25,9 +25,16 @@ def detector(
     data: Annotated[list[Path], typer.Option("--data", metavar="DIR", help="Data sets of `amogus synth scenes`.")],
     start: Annotated[Path | None, typer.Option(metavar="FILE", help="State dict to start from.")] = None,
     photos: PhotosOption = None,
+    hard: Annotated[
+        Path | None, typer.Option("--hard", metavar="FILE", help="False findings of `amogus train mine`, to unlearn.")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 8,
     batch: Annotated[int, typer.Option(min=1)] = 32,
     size: Annotated[int, typer.Option(min=64, help="Side of the training pictures, in pixels.")] = 320,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Its peak; lower when going on from trained weights.")] = (
+        1e-3
+    ),
+    negative_share: Annotated[float, typer.Option(min=0, max=1, help="How many pictures are bare photos.")] = 0.2,
     minutes: Annotated[float, typer.Option(min=0, help="Stop, resumably, after so long; 0: never.")] = 0.0,
     seed: SeedOption = 0,
     quiet: QuietOption = False,
@@ -36,15 +43,18 @@ def detector(
     _require_torch()
     from amogus_search import registry, weights
     from amogus_search.cli.progress import ProgressDisplay
-    from amogus_search.training.detector import DetectorTraining, train_detector
+    from amogus_search.training.detector import DetectorTraining, export_best, train_detector
 
     config = DetectorTraining(
         data=tuple(map(str, data)),
         start=str(start or ""),
         photos=str(photos or ""),
+        hard=str(hard or ""),
         side_px=size,
         epochs=epochs,
         batch=batch,
+        learning_rate=learning_rate,
+        negative_share=negative_share,
         seed=seed,
         minutes=minutes,
     )
@@ -59,6 +69,37 @@ def detector(
                 f"{result.false_share:.2f} false a picture, {result.seconds:.0f} s",
                 flush=True,
             )
+    print(f"best weights: {export_best(out, config, weights.motif(registry.DEFAULT))}")
+
+
+@app.command("mine")
+def mine(
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="Folder of photos without the motif.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The list, one JSON object a line.")],
+    detector: DetectorOption = "amogus",
+    min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Weaker ones are left alone.")] = 0.2,
+    quiet: QuietOption = False,
+) -> None:
+    """List what a detector wrongly finds in photos that training may see, for `train detector --hard`."""
+    from amogus_search import registry
+    from amogus_search.cli.progress import ProgressDisplay
+    from amogus_search.evaluation.detection import judge
+    from amogus_search.evaluation.labelled import held_out, read_dataset
+    from amogus_search.settings import DEFAULT_PROFILE, PROFILES
+    from amogus_search.sources.workers import DecodePool
+    from amogus_search.training import mining
+
+    images = read_dataset(photos)
+    left_out = set(held_out(images))
+    images = [image for image in images if image not in left_out]
+    found = []
+    with DecodePool() as pool, ProgressDisplay(quiet=quiet) as progress:
+        for one in judge(images, pool, registry.load_detector(detector), PROFILES[DEFAULT_PROFILE]):
+            found.append((one.image.path, one.size_wh, one.detections))
+            progress("mining", len(found), len(images))
+    mined = mining.hard_negatives(found, min_confidence)
+    mining.write(mined, out)
+    print(f"{out}: {len(mined)} false findings in {len(images)} photos")
 
 
 @app.command("embedder")

@@ -132,7 +132,7 @@ def test_false_findings_come_back_as_crops_that_hold_them(tmp_path):
 
 
 def test_held_out_photos_are_never_trained_on(photos):
-    from amogus_search.training.detector import may_train_on, training_photos
+    from amogus_search.training.negatives import may_train_on, training_photos
 
     allowed = [p for p in photos.iterdir() if may_train_on(p)]
     assert 0 < len(allowed) < 12
