@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,7 +29,10 @@ def scenes(
     size: Annotated[int, typer.Option(min=64, max=4096, help="Side of the scenes, in pixels.")] = 320,
     tier: Annotated[Tier, typer.Option(help="How well the amogi are hidden.")] = "mixed",
     photos: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Photos to plant into; drawn grounds without them.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Photos to plant into, less those held out from training; drawn grounds without them."
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Drawing processes.")] = max(1, (os.cpu_count() or 1) - 1),
     format: FormatOption = "table",  # noqa: A002
@@ -103,9 +107,16 @@ def demo(
 
 
 def _photos(folder: Path | None) -> list[Path]:
+    """Only photos that training may see: whoever trains on the scenes has seen them."""
+    from amogus_search.core.splits import is_held_out
+
     if folder is None:
         return []
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES]
-    if not found:
-        raise UsageError(f"there are no photos in {folder}", "name a folder with JPEG or PNG files, or leave it out")
-    return found
+    allowed = [path for path in found if not is_held_out(hashlib.sha256(path.read_bytes()).hexdigest())]
+    if not allowed:
+        raise UsageError(
+            f"there are no photos to plant into in {folder}: {len(found)} pictures, all held out from training",
+            "name a folder with more JPEG or PNG files, or leave it out",
+        )
+    return allowed
