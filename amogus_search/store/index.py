@@ -101,8 +101,6 @@ class Index:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    # What a scan asks
-
     def known_files(self) -> dict[bytes, KnownFile]:
         """Every live file, indexed or skipped, by path; tombstones are not among them."""
         return files.known_files(self._catalog)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from amogus_search.errors import AmogusError, IndexStateError
+from amogus_search.store import catalog as catalog_module
+from amogus_search.store.catalog import Catalog, wal_works
+from amogus_search.store.index import Index
+
+
+def mode_of(folder):
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    connection.close()
+    return mode
+
+
+def test_the_log_is_probed_by_a_real_write_that_leaves_nothing_behind(tmp_path):
+    assert wal_works(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert not wal_works(tmp_path / "nowhere")
+
+
+def test_where_the_log_does_not_work_an_index_does_without_it(tmp_path, make, monkeypatch):
+    make.create(tmp_path / "i").close()
+    assert mode_of(tmp_path / "i") == "wal"
+    monkeypatch.setattr(catalog_module, "wal_works", lambda folder: False)
+    with make.create(tmp_path / "i") as index:
+        index.write(added=[make.image("a.jpg", (0.9,))])
+        with Index.open(tmp_path / "i") as reader:
+            assert len(reader.best_images()) == 1
+    assert mode_of(tmp_path / "i") == "delete"
+
+
+def test_a_full_disk_stops_with_everything_committed_kept(index, make):
+    index.write(added=[make.image("a.jpg", (0.9,))])
+    pages = index._catalog.number("PRAGMA page_count")
+    index._catalog.run(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(AmogusError, match="no room left"):
+        index.write(added=[make.image(f"{n}.jpg", np.linspace(0.1, 0.9, 50)) for n in range(20)])
+    index._catalog.run("PRAGMA max_page_count = 1000000")
+    assert [hit.path for hit in index.best_images()] == [b"/photos/a.jpg"]
+    assert index.verify() == []
+    index.write(added=[make.image("b.jpg", (0.9,))])
+
+
+def test_a_transaction_inside_another_is_part_of_it(tmp_path):
+    catalog = Catalog(tmp_path / "c.sqlite", write=True)
+    catalog.run("CREATE TABLE t (a)")
+
+    def write_and_fail() -> None:
+        with catalog.transaction():
+            with catalog.transaction():
+                catalog.run("INSERT INTO t VALUES (1)")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_and_fail()
+    assert catalog.rows("SELECT * FROM t") == []
+    catalog.close()
+
+
+def test_evidence_is_read_by_column_and_absent_where_there_is_none(tmp_path):
+    catalog = Catalog(tmp_path / "c.sqlite", write=True)
+    evidence = np.asarray([0.25, 0.5], "<f4").tobytes()
+    found = catalog.rows("SELECT part(?, 0), part(?, 1), part(?, 2), part(NULL, 0)", (evidence,) * 3)
+    assert found == [(0.25, 0.5, None, None)]
+    catalog.close()
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path, make):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(IndexStateError, match="file") as caught:
+        make.create(tmp_path / "file" / "i")
+    assert "--index" in caught.value.hint
