@@ -17,14 +17,17 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## draw a demo folder, index it, query it, export crops and a gallery
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; AMOGUS_INDEX=demo/index; PS4='$$ '; export PATH AMOGUS_INDEX; set -ex; \
-	amogus synth demo demo; \
-	amogus index demo/photos; \
-	amogus query; \
-	amogus query "red amogus"; \
-	amogus export crops demo/crops; \
-	amogus export gallery demo/gallery; \
-	amogus eval demo demo/truth.json
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; AMOGUS_INDEX=demo/index; export PATH AMOGUS_INDEX; set -e; \
+	run() { printf '\n$$ %s\n' "$$1"; eval "$$1"; }; \
+	run 'amogus synth demo demo'; \
+	run 'amogus index demo/photos'; \
+	run 'amogus query'; \
+	run 'amogus query "red amogus"'; \
+	run 'amogus export crops demo/crops'; \
+	run 'amogus export gallery demo/gallery'; \
+	run 'amogus eval demo demo/truth.json'; \
+	printf '\nLook at it: %s\n' "$(CURDIR)/demo/gallery/index.html"; \
+	printf 'Ask more: AMOGUS_INDEX=demo/index %s/amogus query "a green one with a hat"\n' "$(VENV)/bin"
 
 test: $(VENV)/.dev ## run the quick tests
 	$(VENV)/bin/$(PYTEST)
