@@ -12,16 +12,12 @@ NAMES = ("head", "foot")
 
 def two_findings() -> Detections:
     points = [[[20, 20, 0.9], [30, 58, 0.2]], [[100, 60, 1.0], [110, 90, 0.5]]]
-    return Detections.make(
-        [[10, 20, 40, 60], [90, 50, 130, 100]], [0.9, 0.4], keypoints=points, keypoint_names=NAMES
-    )
+    return Detections.make([[10, 20, 40, 60], [90, 50, 130, 100]], [0.9, 0.4], keypoints=points, keypoint_names=NAMES)
 
 
 def test_a_yolo_line_has_shares_of_the_picture_and_unseen_keypoints_are_zero():
     line = yolo_lines(two_findings(), (200, 100))[0]
-    assert line == (
-        "0 0.125000 0.400000 0.150000 0.400000 0.100000 0.200000 2 0.000000 0.000000 0"
-    )
+    assert line == ("0 0.125000 0.400000 0.150000 0.400000 0.100000 0.200000 2 0.000000 0.000000 0")
 
 
 def test_yolo_lines_come_back_as_the_same_boxes_and_keypoints():
