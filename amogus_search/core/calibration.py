@@ -145,4 +145,4 @@ def fit_curve(
         following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         look = ahead + (momentum - 1) / following * (ahead - current)
         current, momentum = ahead, following
-    return np.r_[current[0], current[1:] / scale]
+    return np.asarray(np.r_[current[0], current[1:] / scale], np.float64)

@@ -60,6 +60,7 @@ def save_tensors(state: Mapping[str, torch.Tensor], path: Path, metadata: Mappin
     halves = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
     temporary = path.with_name(path.name + ".part")
     save_file(halves, temporary, metadata=dict(metadata))
+    temporary.chmod(0o644)  # safetensors makes it readable by its owner alone
     temporary.replace(path)
 
 
