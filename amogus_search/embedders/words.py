@@ -21,7 +21,7 @@ from amogus_search.core.types import Scores, Vectors
 from amogus_search.errors import UsageError, WeightsError
 
 PADDING, UNKNOWN = 0, 1
-_FIRST_WORD = 2
+FIRST_WORD = 2
 _FORMAT = 1
 _PIECE = re.compile(r"[^\W_]+")
 
@@ -55,7 +55,7 @@ class WordList:
 
     @cached_property
     def _numbers(self) -> Mapping[str, int]:
-        return {word: number for number, word in enumerate(self.words, _FIRST_WORD)}
+        return {word: number for number, word in enumerate(self.words, FIRST_WORD)}
 
     def number(self, word: str) -> int:
         """The number of one lower-case word; UNKNOWN if neither it nor its singular is listed."""

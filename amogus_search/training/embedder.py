@@ -42,7 +42,7 @@ class EmbedderTraining:
     out:            folder for crops, checkpoint, log and weights
     photos:         folder of photos, see `embedder_photos`; None trains on drawn grounds alone
     backbone:       COCO YOLOv8n tensors (a state dict saved by torch); None starts from chance
-    start:          checkpoint of an earlier run, whose image tower and prototypes are taken over
+    start:          checkpoint of an earlier run whose towers and prototypes are taken over
     hard_negatives: folder of PNG crops that a detector wrongly took for the motif
     counts:         crops of each kind
     epochs, batch, seed, threads: as usual; a batch never mixes epochs
@@ -56,7 +56,7 @@ class EmbedderTraining:
     backbone: Path | None = None
     start: Path | None = None
     hard_negatives: Path | None = None
-    counts: CropCounts = field(default=CropCounts(11_000, 7_000, 16_000, 5_000, 1_000))
+    counts: CropCounts = field(default=CropCounts(11_000, 7_000, 12_000, 5_000, 600))
     epochs: int = 10
     batch: int = 256
     rate: float = 1.5e-3
@@ -142,7 +142,8 @@ class _Run:
         if config.backbone:
             self.towers.image.load_backbone(torch.load(config.backbone, weights_only=True, map_location="cpu"))
         if config.start:
-            self.towers.take_over(torch.load(config.start, weights_only=True, map_location="cpu")["model"])
+            earlier = torch.load(config.start, weights_only=True, map_location="cpu")
+            self.towers.take_over(earlier["model"], earlier["words"], words.words)
         self.towers.to(memory_format=torch.channels_last)
         self.towers.image.model[: config.frozen].requires_grad_(False)
         backbone = list(self.towers.image.model[config.frozen :].parameters())
@@ -200,6 +201,7 @@ class _Run:
             "optimizer": self._optimizer.state_dict(),
             "hardness": torch.from_numpy(self._hardness),
             "epochs_done": epochs_done,
+            "words": list(self._words.words),
         }
         temporary = self._config.out / "checkpoint.tmp"
         torch.save(state, temporary)

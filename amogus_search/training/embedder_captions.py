@@ -183,7 +183,7 @@ def _crewmate_caption(facts: Facts, rng: np.random.Generator) -> Caption:
         phrase, fact = _hat_phrase(_value(facts, "hat", rng), rng)
         mentioned.add(fact)
         after.append(phrase)
-    if rng.random() < 0.15:
+    if rng.random() < 0.25:
         facing = _value(facts, "facing", rng)
         mentioned.add(f"facing:{facing}")
         after.append(_FACINGS[facing])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amogus_search.embedders.words import Verifier
+from amogus_search.embedders.words import FIRST_WORD, Verifier
 from amogus_search.training.embedder_towers import DIMENSION, ImageTower, TextTower
 
 SHARPNESS = 20.0
+_WORDS = "text.words.weight"
 _MARGIN_GAIN = 12.0
 _MOTIF_PROTOTYPES, _OTHER_PROTOTYPES = 8, 16
 
@@ -37,9 +38,15 @@ class TwoTowers(nn.Module):
         ]
         return (near[0] - near[1]) / SHARPNESS
 
-    def take_over(self, tensors: Mapping[str, Tensor]) -> None:
-        """All of an earlier model's tensors but its words, whose numbers may differ."""
-        self.load_state_dict({k: v for k, v in tensors.items() if k != "text.words.weight"}, strict=False)
+    def take_over(self, tensors: Mapping[str, Tensor], words: Sequence[str], own_words: Sequence[str]) -> None:
+        """An earlier model's tensors; words are matched by their text, new ones stay as chance made them."""
+        table = self.text.words.weight.detach().clone()
+        table[:FIRST_WORD] = tensors[_WORDS][:FIRST_WORD]
+        numbers = {word: number for number, word in enumerate(words, FIRST_WORD)}
+        for number, word in enumerate(own_words, FIRST_WORD):
+            if word in numbers:
+                table[number] = tensors[_WORDS][numbers[word]]
+        self.load_state_dict({**tensors, _WORDS: table})
 
     def verifier(self) -> Verifier:
         """The prototypes as they travel with the weights."""
@@ -51,16 +58,23 @@ class TwoTowers(nn.Module):
 def match_loss(images: Tensor, texts: Tensor, fits: Tensor, log_scale: Tensor) -> Tensor:
     """Symmetric contrastive loss where a caption may fit several crops, and a crop several captions.
 
+    Each fitting pair competes against all that does not fit, and never against another fitting pair: else
+    half of the loss of "a crewmate" would be that it cannot choose among a hundred crewmates.
+
     Args:
         images, texts: (b, d) unit vectors.
         fits: (b, b) bool, caption by crop, every row and column with at least one True.
         log_scale: logarithm of the inverse temperature.
     """
     logits = texts @ images.T * log_scale.clamp(max=4.0).exp()
+    return (_against_misfits(logits, fits) + _against_misfits(logits.T, fits.T)) / 2
+
+
+def _against_misfits(logits: Tensor, fits: Tensor) -> Tensor:
+    """Mean over rows of the mean over a row's fitting entries of -log(e^fit / (e^fit + sum of e^misfit))."""
+    misfits = logits.masked_fill(fits, -1e4).logsumexp(1, keepdim=True)
     share = fits.float()
-    to_images = -(share * logits.log_softmax(1)).sum(1) / share.sum(1)
-    to_texts = -(share * logits.log_softmax(0)).sum(0) / share.sum(0)
-    return (to_images.mean() + to_texts.mean()) / 2
+    return (F.softplus(misfits - logits) * share).sum(1).div(share.sum(1)).mean()
 
 
 def verify_loss(margin: Tensor, motif: Tensor) -> Tensor:

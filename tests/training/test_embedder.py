@@ -91,3 +91,14 @@ def test_the_loss_is_least_where_fitting_pairs_are_nearest() -> None:
     assert match_loss(axes, axes, fits, scale) < match_loss(axes, axes.roll(1, 0), fits, scale)
     motif = torch.tensor([True, False])
     assert verify_loss(torch.tensor([0.5, -0.5]), motif) < verify_loss(torch.tensor([-0.5, 0.5]), motif)
+
+
+def test_an_earlier_model_is_taken_over_word_by_word() -> None:
+    """Word lists differ between runs; a word must keep its own vector and not that of its number."""
+    from amogus_search.embedders.words import FIRST_WORD
+    from amogus_search.training.embedder_model import TwoTowers
+
+    old, new = TwoTowers(4), TwoTowers(5)
+    new.take_over(old.state_dict(), ["hat", "red"], ["blue", "hat", "red"])
+    assert torch.equal(new.text.words.weight[FIRST_WORD + 1 :], old.text.words.weight[FIRST_WORD:])
+    assert torch.equal(new.motif, old.motif)
