@@ -81,7 +81,12 @@ def index_paths(
         IndexLockedError: another process is writing it.
         AmogusError: a path is missing, there are no pictures, or too many known ones are gone.
     """
-    source = FolderSource([fsencode(path) for path in paths], exclude=run.exclude, index_dir=Path(folder))
+    source = FolderSource(
+        [fsencode(path) for path in paths],
+        exclude=run.exclude,
+        index_dir=Path(folder),
+        allow_empty=run.confirm_deletions,
+    )
     if not run.own_place:
         refuse_index_in_source(fsencode(folder), source.roots)
     before = stored_identity(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -31,6 +31,10 @@ DataArgument = Annotated[
     list[Path], typer.Argument(metavar="DATA...", help="YOLO data sets, or folders of photos without the motif.")
 ]
 HeldOutOption = Annotated[bool, typer.Option("--held-out", help="Only pictures that no training may have seen.")]
+HalfOption = Annotated[
+    Literal["fit", "report"] | None,
+    typer.Option("--half", help="Only the half that calibrations are fitted on, or only the other one."),
+]
 SplitOption = Annotated[str, typer.Option("--split", metavar="NAME", help="Only images/NAME of each data set.")]
 
 
@@ -44,6 +48,7 @@ def detect(
     ),
     split: SplitOption = "",
     held_out: HeldOutOption = False,
+    half: HalfOption = None,
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,
 ) -> None:
@@ -55,7 +60,7 @@ def detect(
     finder = Finder.load(detector)
     rows = []
     for folder in data:
-        images = _labelled(folder, split, held_out)
+        images = _labelled(folder, split, held_out, half)
         measured = report(_judged(finder, images, profile, quiet), finder.score, threshold)
         values = measured.to_dict()
         low, high = values.pop("false_interval")
@@ -78,6 +83,7 @@ def calibrate(
     profile: ProfileOption = DEFAULT_PROFILE_NAME,
     split: SplitOption = "",
     held_out: HeldOutOption = False,
+    half: HalfOption = "fit",
     quiet: QuietOption = False,
 ) -> None:
     """Fit what turns a detector's scores into amogusness and rarity."""
@@ -89,7 +95,7 @@ def calibrate(
     finder = Finder.load(detector)
     groups = {}
     for number, folder in enumerate(data):
-        judged = _judged(finder, _labelled(folder, split, held_out), profile, quiet)
+        judged = _judged(finder, _labelled(folder, split, held_out, half), profile, quiet)
         groups[folder.name] = (judged, worth[number] if worth else float(len(judged)))
     photos = [image for folder in background for image in _labelled(folder, "", held_out)]
     made = {"detector": finder.detector.fingerprint, "profile": profile}
@@ -122,11 +128,14 @@ def demo(
     write_rows([row.to_dict() for row in compare(hits, hidden, threshold=counts, min_iou=overlap)], format)
 
 
-def _labelled(folder: Path, split: str, only_held_out: bool) -> list[LabelledImage]:
+def _labelled(
+    folder: Path, split: str, only_held_out: bool, half: Literal["fit", "report"] | None = None
+) -> list[LabelledImage]:
     from amogus_search.evaluation import labelled
 
     images = labelled.read_dataset(folder, split)
-    return labelled.held_out(images) if only_held_out else images
+    images = labelled.held_out(images) if only_held_out else images
+    return labelled.one_half(images, half == "fit") if half else images
 
 
 def _judged(finder: Finder, images: list[LabelledImage], profile: ProfileName, quiet: bool) -> list[Judged]:

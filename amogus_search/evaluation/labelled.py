@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from amogus_search.core.labels import parse_yolo
-from amogus_search.core.splits import is_held_out
+from amogus_search.core.splits import is_for_fitting, is_held_out
 from amogus_search.core.types import Boxes, FileEntry
 from amogus_search.errors import AmogusError
 
@@ -55,7 +55,16 @@ def read_dataset(folder: Path, split: str = "") -> list[LabelledImage]:
 
 def held_out(images: Sequence[LabelledImage]) -> list[LabelledImage]:
     """Those that no training run may have seen, by their content."""
-    return [i for i in images if is_held_out(hashlib.sha256(i.path.read_bytes()).hexdigest())]
+    return [i for i in images if is_held_out(_digest(i))]
+
+
+def one_half(images: Sequence[LabelledImage], for_fitting: bool) -> list[LabelledImage]:
+    """Those that calibrations are fitted on, or the others, by their content (see `core.splits`)."""
+    return [i for i in images if is_for_fitting(_digest(i)) == for_fitting]
+
+
+def _digest(image: LabelledImage) -> str:
+    return hashlib.sha256(image.path.read_bytes()).hexdigest()
 
 
 def entries(images: Sequence[LabelledImage]) -> Iterator[FileEntry]:
