@@ -159,7 +159,10 @@ def _hit_table(records: Sequence[Record]) -> tuple[_Cells, list[_Cells]]:
     rows: list[_Cells] = []
     for record in records:
         similarity = [score_words(record["score"]) if record["by"] == other else "" for other in others]
-        rows.append((str(record["rank"]), _shown(record["path"]), *similarity, *_cells(record["detection"], score)))
+        *numbers, evidence = _cells(record["detection"], score)
+        # A hit without a finding may be a whole image that has some.
+        words = "whole image" if record["detection"] is None and record["image"]["detections"] else evidence
+        rows.append((str(record["rank"]), _shown(record["path"]), *similarity, *numbers, words))
     return ("rank", "path", *others, score, "rarity", "evidence"), rows
 
 

@@ -52,6 +52,16 @@ def test_a_similarity_query_has_a_column_for_it(make_hit):
     assert "0.31" in out.getvalue()
 
 
+def test_a_match_with_a_whole_image_is_not_called_nothing_found(make_hit):
+    whole = make_hit(1, b"/photos/a.jpg", [[10, 10, 30, 30]], by="similarity", score=0.4, detection=None)
+    bare = make_hit(2, b"/photos/b.jpg", [], by="similarity", score=0.3, detection=None)
+    out = io.StringIO()
+    write_hits([whole, bare], out, "table")
+    first, second = [line for line in out.getvalue().splitlines() if "/photos/" in line]
+    assert "whole image" in first
+    assert "nothing found" in second
+
+
 def test_hostile_names_cannot_forge_lines_or_colours(make_hit, hostile_path):
     out = Terminal()
     write_hits([make_hit(1, hostile_path, [])], out, "table")
