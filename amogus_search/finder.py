@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fsencode
 
@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from amogus_search import registry
 from amogus_search.core.calibration import Calibration, uncalibrated
 from amogus_search.core.thresholds import Threshold
-from amogus_search.core.types import DecodedImage, Detections, FileEntry, FindingScores, Pixels, Scores, SkippedImage
+from amogus_search.core.types import DecodedImage, Detections, FileEntry, FindingScores, SkippedImage
 from amogus_search.errors import UsageError
 from amogus_search.pipeline.detect import detect_images
 from amogus_search.pipeline.embed import verify_findings
-from amogus_search.ports import Detector
+from amogus_search.ports import Detector, Verifier
 from amogus_search.settings import DEFAULT_PROFILE, DEFAULT_THRESHOLD, DETECT, PROFILES, DetectSettings, Profile
-
-Verifier = Callable[[list[Pixels]], Scores]
 
 UNCALIBRATED_CONFIDENCE = 0.25
 """What counts, by default, from a detector that nobody calibrated: the customary threshold of YOLO models."""

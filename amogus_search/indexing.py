@@ -12,7 +12,7 @@ from amogus_search.errors import IdentityMismatchError, IndexStateError, UsageEr
 from amogus_search.finder import Finder
 from amogus_search.pipeline.index import IndexReport, Models, index_images, refuse_index_in_source
 from amogus_search.pipeline.progress import Progress, Silent
-from amogus_search.ports import Detector, Embedder
+from amogus_search.ports import Embedder
 from amogus_search.settings import DEFAULT_PROFILE, PREPROCESSING_VERSION, PROFILES
 from amogus_search.sources.folder import FolderSource
 from amogus_search.sources.workers import DecodePool
@@ -94,7 +94,7 @@ def index_paths(
     if chosen.profile not in PROFILES:
         raise UsageError(f"there is no profile called {chosen.profile!r}", f"there are: {', '.join(PROFILES)}")
     finder, embedder = Finder.load(chosen.detector or ""), registry.load_embedder(chosen.embedder or "")
-    identity = _reconciled(identity_of(finder.detector, embedder, chosen.profile or ""), before)
+    identity = _reconciled(identity_of(finder, embedder, chosen.profile or ""), before)
     with Index.open(folder, "w", create=True, identity=identity, motif=finder.detector.motif) as index:
         calibration = finder.calibration
         index.rescore(calibration.id if calibration else None, calibration.score if calibration else None)
@@ -112,11 +112,12 @@ def index_paths(
             )
 
 
-def identity_of(detector: Detector, embedder: Embedder, profile: str) -> dict[str, object]:
+def identity_of(finder: Finder, embedder: Embedder, profile: str) -> dict[str, object]:
     """What an index must have been made with for its rows to mean the same (DESIGN.md D6)."""
     return {
-        "detector": detector.name,
-        "detector_fingerprint": detector.fingerprint,
+        "detector": finder.detector.name,
+        "detector_fingerprint": finder.detector.fingerprint,
+        "verifier_fingerprint": finder.verifier.fingerprint if finder.verifier else None,
         "embedder": embedder.name,
         "embedder_fingerprint": embedder.fingerprint,
         "preprocessing": PREPROCESSING_VERSION,

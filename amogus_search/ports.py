@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.core.motif import Motif
-from amogus_search.core.types import DecodedImage, Detections, FileEntry, Pixels, SkippedImage, Vectors
+from amogus_search.core.types import DecodedImage, Detections, FileEntry, Pixels, Scores, SkippedImage, Vectors
 
 
 class Source(Protocol):
@@ -76,4 +76,21 @@ class Embedder(Protocol):
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words of the text that the model never saw; empty if it has an open vocabulary."""
+        ...
+
+
+class Verifier(Protocol):
+    """The second opinion on a finding: does its crop look like the motif, or like an ordinary photo?
+
+    fingerprint: that of the embedder it asks; an index made with the same embedder need not run it twice
+    """
+
+    fingerprint: str
+
+    def margin(self, images: Sequence[Pixels]) -> Scores:
+        """(n,) margins of crops: above zero, more motif than photo."""
+        ...
+
+    def margin_of_vectors(self, vectors: Vectors) -> Scores:
+        """(n,) margins of crops whose vectors the embedder of this fingerprint has made already."""
         ...

@@ -8,7 +8,6 @@ and returns the adapter; an exporter is called as `export(hits, out, read_pixels
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
@@ -21,9 +20,8 @@ from amogus_search.errors import AmogusError, UsageError, WeightsError
 
 if TYPE_CHECKING:
     from amogus_search.core.calibration import Calibration
-    from amogus_search.core.types import Pixels, Scores
     from amogus_search.embedders.openvino import OpenVinoEmbedder
-    from amogus_search.ports import Detector, Embedder
+    from amogus_search.ports import Detector, Embedder, Verifier
 
 Kind: TypeAlias = Literal["detector", "embedder", "exporter"]
 
@@ -182,22 +180,10 @@ def ultralytics_detector(argument: str) -> Detector:
 def embedded_embedder(argument: str) -> OpenVinoEmbedder:
     """The embedder whose weights travel with the package; `argument` names another embedded one."""
     from amogus_search import weights
-    from amogus_search.core.ids import fingerprint
-    from amogus_search.embedders import words
-    from amogus_search.embedders.openvino import OpenVinoEmbedder
+    from amogus_search.embedders.openvino import load
 
     entry = weights.entry("embedder", argument or DEFAULT)
-    files = {role: weights.read(file) for role, file in entry.files.items()}
-    digests = {role: hashlib.sha256(content).hexdigest() for role, content in sorted(files.items())}
-    word_list, verifier = words.from_json(files["words"].decode())
-    return OpenVinoEmbedder(
-        files["image"],
-        files["text"],
-        word_list,
-        verifier,
-        name=DEFAULT,
-        fingerprint=fingerprint({"weights": digests, "precision": "f32", "version": 1}),
-    )
+    return load({role: weights.read(file) for role, file in entry.files.items()}, name=DEFAULT)
 
 
 def open_clip_embedder(argument: str) -> Embedder:
@@ -207,9 +193,9 @@ def open_clip_embedder(argument: str) -> Embedder:
     return OpenClipEmbedder(argument)
 
 
-def load_verifier(motif: str) -> Callable[[list[Pixels]], Scores] | None:
+def load_verifier(motif: str) -> Verifier | None:
     """The second look for findings of a motif: the embedded embedder's, whatever embedder an index has (D6b)."""
-    return embedded_embedder("").margin if motif == DEFAULT else None
+    return embedded_embedder("") if motif == DEFAULT else None
 
 
 def load_calibration(name: str | None) -> Calibration | None:

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 
 from amogus_search.core.metrics import average_precision, false_findings, match, poisson_interval, pool, recall_at
-from amogus_search.core.types import Boxes, Detections, FindingScores, Pixels, Scores, SkippedImage
+from amogus_search.core.types import Boxes, Detections, FindingScores, Scores, SkippedImage
 from amogus_search.errors import AmogusError
 from amogus_search.evaluation.labelled import LabelledImage, entries
 from amogus_search.pipeline.detect import detect_images
 from amogus_search.pipeline.embed import verify_findings
-from amogus_search.ports import Decoder, Detector
+from amogus_search.ports import Decoder, Detector, Verifier
 from amogus_search.settings import DETECT, DetectSettings, Profile
 
-Verifier = Callable[[list[Pixels]], Scores]
 Scorer = Callable[[Detections], FindingScores]
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from amogus_search.core.cropping import crop
-from amogus_search.core.types import DecodedImage, Detections, ImageFindings, Pixels, SkippedImage, Vectors
-from amogus_search.ports import Embedder
+from amogus_search.core.types import DecodedImage, Detections, ImageFindings, Pixels, Scores, SkippedImage, Vectors
+from amogus_search.ports import Embedder, Verifier
 from amogus_search.settings import CROPS, CropSettings
-
-Verifier = Callable[[list[Pixels]], np.ndarray]
-"""Crops -> (n,) margins: how much more each looks like the motif than like an ordinary photo."""
 
 
 def crops_of(image: DecodedImage, detections: Detections, pad_ratio: float) -> list[Pixels]:
@@ -59,7 +56,7 @@ def verify_findings(
             yield item
         else:
             image, detections = item
-            yield image, detections.with_margin(verifier(crops_of(image, detections, crops.pad_ratio)))
+            yield image, detections.with_margin(verifier.margin(crops_of(image, detections, crops.pad_ratio)))
 
 
 def _embed_all(
@@ -73,7 +70,7 @@ def _embed_all(
     flat = [one for crops in per_picture for one in crops]
     wholes = _vectors(embedder, [image.pixels for image, _ in pictures])
     vectors = _vectors(embedder, flat)
-    margins = verifier(flat) if verifier else np.full(len(flat), np.nan, np.float32)
+    margins = _margins(verifier, embedder, flat, vectors)
     row, whole = 0, 0
     for item in items:
         if isinstance(item, SkippedImage):
@@ -84,6 +81,14 @@ def _embed_all(
         finding = _findings(image, detections.with_margin(margins[rows]))
         yield replace(finding, image_vector=wholes[whole] if embedder else None, detection_vectors=vectors[rows])
         row, whole = rows.stop, whole + 1
+
+
+def _margins(verifier: Verifier | None, embedder: Embedder | None, crops: list[Pixels], vectors: Vectors) -> Scores:
+    if verifier is None:
+        return np.full(len(crops), np.nan, np.float32)
+    if embedder is not None and embedder.fingerprint == verifier.fingerprint:
+        return verifier.margin_of_vectors(vectors)
+    return verifier.margin(crops)
 
 
 def _vectors(embedder: Embedder | None, images: list[Pixels]) -> Vectors:

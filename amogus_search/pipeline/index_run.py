@@ -11,10 +11,10 @@ from amogus_search.core.types import ACCESS_REASONS, DecodedImage, FileEntry, Im
 from amogus_search.errors import DecodeError
 from amogus_search.pipeline.changes import Changes, known_sizes, trusted_stat
 from amogus_search.pipeline.detect import detect_images
-from amogus_search.pipeline.embed import Verifier, embed_findings
+from amogus_search.pipeline.embed import embed_findings
 from amogus_search.pipeline.index_ports import FileReader, IndexStore, KnownFile, RootedSource
 from amogus_search.pipeline.progress import Progress
-from amogus_search.ports import Detector, Embedder
+from amogus_search.ports import Detector, Embedder, Verifier
 from amogus_search.settings import DETECT, DetectSettings, IndexSettings, Profile
 
 

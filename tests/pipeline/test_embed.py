@@ -13,8 +13,19 @@ def picture(colour, boxes):
     return image, Detections.make(np.asarray(boxes).reshape(-1, 4), [0.9] * len(boxes))
 
 
-def redness(crops):
-    return np.asarray([crop[..., 0].mean() for crop in crops], np.float32)
+class Redness:
+    """A verifier that likes red, and counts how often it had to look for itself."""
+
+    def __init__(self, fingerprint="redness"):
+        self.fingerprint = fingerprint
+        self.crops_seen = 0
+
+    def margin(self, images):
+        self.crops_seen += len(images)
+        return np.asarray([image[..., 0].mean() for image in images], np.float32)
+
+    def margin_of_vectors(self, vectors):
+        return vectors[:, 0] * 255
 
 
 STREAM = [
@@ -26,7 +37,7 @@ STREAM = [
 
 
 def test_every_finding_and_every_picture_gets_its_own_vector():
-    red, skipped, none, blue = embed_findings(STREAM, FakeEmbedder(), redness)
+    red, skipped, none, blue = embed_findings(STREAM, FakeEmbedder(), Redness())
     assert skipped is STREAM[1]
     assert red.detection_vectors.shape == (2, 16)
     assert none.detection_vectors.shape == (0, 16)
@@ -36,7 +47,7 @@ def test_every_finding_and_every_picture_gets_its_own_vector():
 
 
 def test_the_verifier_sees_the_crops_in_their_order():
-    red, _, _, blue = embed_findings(STREAM, FakeEmbedder(), redness)
+    red, _, _, blue = embed_findings(STREAM, FakeEmbedder(), Redness())
     assert (red.detections.margin > 100).all()
     assert blue.detections.margin[0] < 20
 
@@ -49,13 +60,24 @@ def test_without_models_there_are_no_vectors_and_no_margins():
 
 
 def test_how_many_pictures_go_together_changes_nothing():
-    one = list(embed_findings(STREAM, FakeEmbedder(), redness, images_at_once=1))
-    all_ = list(embed_findings(STREAM, FakeEmbedder(), redness, images_at_once=99))
+    one = list(embed_findings(STREAM, FakeEmbedder(), Redness(), images_at_once=1))
+    all_ = list(embed_findings(STREAM, FakeEmbedder(), Redness(), images_at_once=99))
     assert one[0].detection_vectors.tolist() == all_[0].detection_vectors.tolist()
     assert one[3].detections.margin.tolist() == all_[3].detections.margin.tolist()
 
 
 def test_verifying_alone_fills_in_margins_and_passes_skipped_files_on():
-    results = list(verify_findings(STREAM, redness))
+    results = list(verify_findings(STREAM, Redness()))
     assert results[1] is STREAM[1]
     assert (results[0][1].margin > 100).all()
+
+
+def test_a_verifier_with_the_same_embedder_reuses_the_vectors():
+    """Half of the embedder's work would be done twice otherwise."""
+    same, other = Redness(FakeEmbedder().fingerprint), Redness()
+    reused = next(embed_findings(STREAM, FakeEmbedder(), same))
+    looked = next(embed_findings(STREAM, FakeEmbedder(), other))
+    assert same.crops_seen == 0
+    assert other.crops_seen == 3
+    assert (reused.detections.margin > 100).all()
+    assert (looked.detections.margin > 100).all()
