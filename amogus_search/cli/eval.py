@@ -96,7 +96,7 @@ def calibrate(
     groups = {}
     for number, folder in enumerate(data):
         judged = _judged(finder, _labelled(folder, split, held_out, half), profile, quiet)
-        groups[folder.name] = (judged, worth[number] if worth else float(len(judged)))
+        groups[str(folder)] = (judged, worth[number] if worth else float(len(judged)))
     photos = [image for folder in background for image in _labelled(folder, "", held_out)]
     made = {"detector": finder.detector.fingerprint, "profile": profile}
     fitted = fit(groups, _judged(finder, photos, profile, quiet), finder.detector.motif, made)

@@ -17,7 +17,7 @@ Form = Literal["onnx", "openvino", "ultralytics"]
 
 @app.command("list")
 def list_models(format: FormatOption = "table") -> None:  # noqa: A002
-    """Names that --detector and --embedder take, and the weights behind them."""
+    """Names of models, and the weights behind them."""
     from amogus_search.cli.records import write_rows
 
     write_rows(_rows(), format)
@@ -29,7 +29,10 @@ def export_model(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
     to: Annotated[Form, typer.Option(help="Which form.")] = "onnx",
 ) -> None:
-    """Write an embedded model in a form that other tools take; --to ultralytics needs the [train] extra."""
+    """Write a model in a form that other tools take.
+
+    --to ultralytics needs the [train] extra.
+    """
     from amogus_search import weights
 
     kind, _, plain = name.rpartition(":")

@@ -25,18 +25,25 @@ def status(
     from amogus_search.cli.records import write_record
     from amogus_search.exports.json_form import skipped_json
     from amogus_search.exports.table import write_images
+    from amogus_search.finder import UNCALIBRATED_CONFIDENCE
     from amogus_search.settings import DEFAULT_THRESHOLD
 
     with opened_index(index) as opened:
         if skipped:
-            write_images((skipped_json(*row) for row in opened.skipped()), sys.stdout, format, evidence_names=())
+            rows = [skipped_json(*row) for row in opened.skipped()]
+            if not rows and format == "table":
+                print("nothing was skipped")
+            else:
+                write_images(rows, sys.stdout, format, evidence_names=())
             return
-        amogi = opened.best_regions(None, min_amogusness=DEFAULT_THRESHOLD)
+        calibrated = opened.calibration_id is not None
+        least = (DEFAULT_THRESHOLD, None) if calibrated else (None, UNCALIBRATED_CONFIDENCE)
+        amogi, pictures = opened.count_findings(*least)
         record = {
             "index": str(opened.folder),
             **opened.counts(),
-            "amogi": len(amogi),
-            "pictures_with_amogi": len({hit.path for hit in amogi}),
+            "amogi": amogi,
+            "pictures_with_amogi": pictures,
             **{key: value for key, value in opened.identity.items() if isinstance(value, (str, int, float))},
             "calibration": opened.calibration_id or "none",
         }

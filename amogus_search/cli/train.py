@@ -80,7 +80,10 @@ def mine(
     min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Weaker ones are left alone.")] = 0.2,
     quiet: QuietOption = False,
 ) -> None:
-    """List what a detector wrongly finds in photos that training may see, for `train detector --hard`."""
+    """List what a detector wrongly finds in photos.
+
+    Held-out photos are left out. The list is for `amogus train detector --hard`.
+    """
     from amogus_search import registry
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.evaluation.detection import judge
@@ -116,7 +119,7 @@ def embedder(
     seed: SeedOption = 0,
     quiet: QuietOption = False,
 ) -> None:
-    """Train the embedder's image and text towers on drawn crops and their captions."""
+    """Train the embedder on drawn crops and captions."""
     _require_torch()
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.training.embedder import EmbedderTraining, train_embedder
