@@ -49,8 +49,8 @@ types: $(VENV)/.dev ## mypy
 layers: $(VENV)/.dev ## import-linter: imports point down only
 	$(VENV)/bin/lint-imports --no-logo
 
-slow: $(VENV)/.dev ## the quick and the slow tests: real weights, kills, whole runs
-	$(VENV)/bin/$(PYTEST) -m "not heavy"
+slow: $(VENV)/.dev ## run the slow tests: real weights, kills, whole runs
+	$(VENV)/bin/$(PYTEST) -m "slow and not heavy"
 
 heavy: $(HEAVY)/.heavy ## the tests that need torch, ultralytics and open_clip (a 6 GB install)
 	$(HEAVY)/bin/$(PYTEST) -m heavy

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 EVERY_S = 5.0
 """Seconds between plain lines: rare enough for a log file, often enough to see that it lives."""
+_FEW = 5
+"""Items from which a time left is worth saying: the first ones wait for the models to be loaded."""
 
 
 class ProgressDisplay:
@@ -82,7 +84,8 @@ class ProgressDisplay:
         seconds = self._clock() - self._started
         rate = (done - self._first_done) / seconds if seconds > 0 else 0.0
         of_all = f"{done}/{total}" if total is not None else str(done)
-        left = f", {duration((total - done) / rate)} left" if total is not None and rate > 0 else ""
+        is_steady = done - self._first_done >= _FEW and rate > 0
+        left = f", {duration((total - done) / rate)} left" if total is not None and is_steady else ""
         return f"{self._stage}: {of_all}, {speed(rate)} a second{left}"
 
 
