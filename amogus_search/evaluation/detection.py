@@ -54,8 +54,8 @@ class DetectionReport:
     false_interval: tuple[float, float]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        """Plain JSON values; None where there is nothing to measure (no amogus, or no finding)."""
+        return {k: _plain(v) for k, v in asdict(self).items()}
 
 
 def judge(
@@ -97,12 +97,18 @@ def report(judged: Sequence[Judged], scorer: Scorer, threshold: float) -> Detect
         threshold=threshold,
         ap50=average_precision(matches),
         ap50_confidence=average_precision(raw),
-        recall=recall_at(matches, threshold),
-        precision=right / max(1, right + wrong),
+        recall=recall_at(matches, threshold) if matches.expected else float("nan"),
+        precision=right / (right + wrong) if right + wrong else float("nan"),
         false_findings=wrong,
         false_per_100=100 * wrong / max(1, len(judged)),
         false_interval=(round(low, 2), round(high, 2)),
     )
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return None if np.isnan(value) else round(value, 4)
 
 
 def _ranking(detections: Detections, scorer: Scorer) -> Scores:

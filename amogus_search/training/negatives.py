@@ -21,7 +21,7 @@ def training_hard_negatives(listed: str) -> list[tuple[Pixels, HardNegative]]:
     """The listed false findings whose photos training may see, each with its photo."""
     negatives = mining.read(Path(listed)) if listed else []
     paths = [p for p in sorted({Path(n.path) for n in negatives}) if may_train_on(p)]
-    photos = dict(zip(paths, pose_data.load_photos(paths, max_side=1600), strict=True))
+    photos = dict(zip(paths, pose_data.load_photos(paths), strict=True))
     return [(photos[Path(n.path)], n) for n in negatives if Path(n.path) in photos]
 
 

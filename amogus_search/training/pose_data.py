@@ -73,8 +73,8 @@ class PoseDataset:
         return Sample(pixels, table[:, 1:5], table[:, 5:].reshape(-1, self.keypoints, 3))
 
 
-def load_photos(paths: Sequence[Path], max_side: int = 900) -> list[Pixels]:
-    """Upright RGB photos, none longer than `max_side` pixels, so that hundreds fit in memory."""
+def load_photos(paths: Sequence[Path], max_side: int = 6000) -> list[Pixels]:
+    """Upright RGB photos, none longer than `max_side` pixels; camera photos keep the grain that tiles will show."""
     photos = []
     for path in paths:
         with Image.open(path) as opened:
@@ -85,10 +85,11 @@ def load_photos(paths: Sequence[Path], max_side: int = 900) -> list[Pixels]:
 
 
 def photo_crop(photo: Pixels, side: int, rng: np.random.Generator) -> Pixels:
-    """A random square window of a photo at a random scale, shown at `side` pixels."""
+    """A random square window of a photo, from twice enlarged to the whole, shown at `side` pixels."""
     height, width = photo.shape[:2]
-    window = int(min(height, width) * np.exp(rng.uniform(np.log(0.2), 0)))
-    window = max(32, window)
+    largest = min(height, width)
+    smallest = min(largest, max(32, side // 2))
+    window = int(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
     y, x = (int(rng.integers(0, max(1, length - window + 1))) for length in (height, width))
     shrinking = window > side
     method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
@@ -142,7 +143,10 @@ class SampleMaker:
         if self.hard and rng.random() < 0.5:
             photo, negative = self.hard[int(rng.integers(len(self.hard)))]
             return crop_around(photo, negative, self.side, rng)
-        return photo_crop(self.photos[int(rng.integers(len(self.photos)))], self.side, rng)
+        # A photo with more pixels has more places to be wrong in; the square root keeps small ones in play.
+        sizes = np.sqrt([photo.shape[0] * photo.shape[1] for photo in self.photos])
+        chosen = int(rng.choice(len(self.photos), p=sizes / sizes.sum()))
+        return photo_crop(self.photos[chosen], self.side, rng)
 
 
 def batches(maker: SampleMaker, epoch: int, batch: int, seed: int, start: int = 0) -> Iterator[list[Sample]]:
