@@ -105,6 +105,21 @@ def mine(
     print(f"{out}: {len(mined)} false findings in {len(images)} photos")
 
 
+@app.command("blend")
+def blend(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="best.safetensors of a run.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="That of a run that went on from it.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="How much of the second.")] = 0.5,
+) -> None:
+    """Write the weighted mean of two runs."""
+    _require_torch()
+    from amogus_search.training import pose_model
+
+    pose_model.save_tensors(pose_model.blend(first, second, share), out, {"share": str(share)})
+    print(out)
+
+
 @app.command("embedder")
 def embedder(
     out: OutArgument,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from amogus_search.core.types import Detections
-from amogus_search.errors import MissingExtraError
+from amogus_search.errors import MissingExtraError, WeightsError
 from amogus_search.training.pose_data import Sample
 
 
@@ -62,6 +62,24 @@ def save_tensors(state: Mapping[str, torch.Tensor], path: Path, metadata: Mappin
     save_file(halves, temporary, metadata=dict(metadata))
     temporary.chmod(0o644)  # safetensors makes it readable by its owner alone
     temporary.replace(path)
+
+
+def blend(first: Path, second: Path, share: float) -> dict[str, torch.Tensor]:
+    """The weighted mean of two runs of one network, `share` of it from the second.
+
+    A fine-tuned network and the one it came from often do best half-way: see Wortsman et al., "Model
+    soups" (2022).
+
+    Raises:
+        WeightsError: the files are not of the same network.
+    """
+    one, other = load_file(first), load_file(second)
+    if {k: v.shape for k, v in one.items()} != {k: v.shape for k, v in other.items()}:
+        raise WeightsError(f"{first} and {second} are not of the same network", "blend two runs of one architecture")
+    return {
+        key: torch.lerp(value.float(), other[key].float(), share) if value.is_floating_point() else value
+        for key, value in one.items()
+    }
 
 
 def collate(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:

@@ -137,3 +137,19 @@ def test_held_out_photos_are_never_trained_on(photos):
     allowed = [p for p in photos.iterdir() if may_train_on(p)]
     assert 0 < len(allowed) < 12
     assert len(training_photos(str(photos))) == len(allowed)
+
+
+def test_a_blend_lies_between_two_runs_and_refuses_strangers(tmp_path):
+    import torch
+
+    from amogus_search.errors import WeightsError
+    from amogus_search.training import pose_model
+
+    for name, value in (("zero", 0.0), ("one", 1.0)):
+        pose_model.save_tensors({"w": torch.full((2, 2), value), "n": torch.tensor(3)}, tmp_path / name, {})
+    pose_model.save_tensors({"w": torch.zeros(3)}, tmp_path / "stranger", {})
+    mixed = pose_model.blend(tmp_path / "zero", tmp_path / "one", 0.25)
+    assert mixed["w"].tolist() == [[0.25, 0.25], [0.25, 0.25]]
+    assert mixed["n"] == 3
+    with pytest.raises(WeightsError, match="same network"):
+        pose_model.blend(tmp_path / "zero", tmp_path / "stranger", 0.5)
