@@ -240,7 +240,9 @@ def _corner(rng: np.random.Generator, image_hwc: tuple[int, ...], size_hw: tuple
 def _crowd(job: _Job) -> None:
     """Many small ones, each in its own way or all in one style."""
     rng = job.rng
-    height = float(np.exp(rng.uniform(np.log(max(9, job.heights[0])), np.log(min(48.0, job.heights[1])))))
+    lowest, highest = np.log(max(9.0, job.heights[0])), np.log(min(48.0, job.heights[1]))
+    # Asked for large ones only, a crowd is of the smallest of these.
+    height = float(np.exp(rng.uniform(lowest, max(lowest, highest))))
     style = draw_style(rng, job.tier, height) if rng.random() < 0.5 else None
     for _ in range(int(rng.integers(8, 21))):
         _plant(job, height * float(rng.uniform(0.7, 1.4)), style=style)

@@ -141,3 +141,10 @@ def test_a_box_meets_the_pixels_that_planting_changed(style, seed):
     rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
     expected = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
     np.testing.assert_allclose(canvas.box(0), expected, atol=2)
+
+
+def test_a_crowd_can_be_asked_for_in_large_sizes_only() -> None:
+    """Every layout must accept every range of heights; seed 9 and its neighbours include crowds."""
+    for seed in range(24):
+        scene = generate_scene(np.random.default_rng(seed), (320, 320), height_px_range=(80, 200))
+        assert scene.image.shape == (320, 320, 3)
