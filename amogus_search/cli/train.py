@@ -112,12 +112,15 @@ def blend(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.")],
     share: Annotated[float, typer.Option(min=0, max=1, help="How much of the second.")] = 0.5,
 ) -> None:
-    """Write the weighted mean of two runs."""
+    """Write the weighted mean of two runs, and its ONNX form beside it."""
     _require_torch()
+    from amogus_search import registry, weights
     from amogus_search.training import pose_model
+    from amogus_search.training.detector import DetectorTraining, export_tensors
 
-    pose_model.save_tensors(pose_model.blend(first, second, share), out, {"share": str(share)})
-    print(out)
+    architecture = DetectorTraining(data=()).architecture
+    pose_model.save_tensors(pose_model.blend(first, second, share), out, {"architecture": architecture})
+    print(export_tensors(out, architecture, weights.motif(registry.DEFAULT)))
 
 
 @app.command("embedder")

@@ -284,7 +284,13 @@ def export_best(out: Path, config: DetectorTraining, motif: Motif) -> Path:
     tensors = out / "best.safetensors"
     if not tensors.exists():
         raise AmogusError(f"{out} holds no finished epoch", "run the same command again, it goes on")
-    model = pose_model.build(config.architecture, len(motif.keypoint_names))
+    return export_tensors(tensors, config.architecture, motif)
+
+
+def export_tensors(tensors: Path, architecture: str, motif: Motif) -> Path:
+    """Write a network's tensors as an ONNX file of the same name, beside them."""
+    model = pose_model.build(architecture, len(motif.keypoint_names))
     pose_model.load_matching(model, tensors)
-    onnx_export.export_pose(model, out / "best.onnx", {"architecture": config.architecture, "motif": motif.name})
-    return out / "best.onnx"
+    out = tensors.with_suffix(".onnx")
+    onnx_export.export_pose(model, out, {"architecture": architecture, "motif": motif.name})
+    return out
