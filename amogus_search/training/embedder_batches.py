@@ -45,7 +45,8 @@ def epoch_rows(facts: Sequence[Facts], hardness: NDArray[np.float32], rng: np.ra
     """
     motif = np.array([CREWMATE in row for row in facts])
     others = np.flatnonzero(~motif)
-    weight = hardness[others].astype(np.float64) + 0.15
+    # the floor keeps the hardest from crowding out what ordinary pictures look like
+    weight = hardness[others].astype(np.float64) + 0.4
     count = min(len(others), int(motif.sum()))
     drawn = rng.choice(others, count, replace=False, p=weight / weight.sum())
     return rng.permutation(np.concatenate([np.flatnonzero(motif), drawn]))
@@ -94,8 +95,8 @@ def _zoomed(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 def _recoloured(image: Pixels, rng: np.random.Generator) -> Pixels:
     """Brightness, contrast and white balance moved a little: no colour changes its name."""
-    gain = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.04, 3))
-    shift = rng.normal(0, 10)
-    levels = np.arange(256)[:, None] * gain + shift
+    gain = np.exp(rng.normal(0, 0.18)) * np.exp(rng.normal(0, 0.06, 3))
+    bend = np.exp(rng.normal(0, 0.15))
+    levels = 255 * (np.arange(256)[:, None] / 255) ** bend * gain + rng.normal(0, 12)
     table = np.clip(levels, 0, 255).astype(np.uint8)[:, None, :]
     return np.asarray(cv2.LUT(image, table), np.uint8)

@@ -25,6 +25,18 @@ from amogus_search.training.embedder_captions import TRUE_COLOURS, Facts, crewma
 from amogus_search.training.embedder_photos import Photo, photo_crops
 
 _LEAST_CONTRAST = 9.0
+# What people photograph and post most is drawn most: figures and toys, then the game's own look.
+_FREQUENT = {
+    "toy": 7.0,
+    "clay": 3.0,
+    "plush": 3.0,
+    "knit": 2.0,
+    "metallic": 1.5,
+    "outlined": 2.0,
+    "flat": 1.5,
+    "cel": 1.5,
+}
+_WEIGHTS = np.array([_FREQUENT.get(style, 1.0) for style in STYLES])
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +139,7 @@ def crewmate_crop(grounds: Sequence[Pixels], pad_ratio: float, rng: np.random.Ge
     """One rendered crewmate on some ground, cut out around an imprecise box."""
     for _ in range(8):
         texture = grounds[int(rng.integers(len(grounds)))] if grounds else None
-        style = str(rng.choice(STYLES))
+        style = str(rng.choice(STYLES, p=_WEIGHTS / _WEIGHTS.sum()))
         least = 9 if style in TRUE_COLOURS else 24  # lines, dots and textures of a few pixels are nothing
         height = float(np.exp(rng.uniform(np.log(least), np.log(190))))
         sprite = render_sprite(random_crewmate(rng), height, style, rng, texture=texture)
