@@ -6,13 +6,12 @@ import copy
 import io
 import warnings
 
-import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from amogus_search.training.embedder_towers import CROP_PX, MAX_WORDS, ConvUnit, ImageTower, TextTower
+from amogus_search.training.onnx_export import with_half_weights
 
 _OPSET = 17
 _HALVE_FROM = 64  # smaller tensors are constants of the graph, not worth a cast
@@ -41,23 +40,7 @@ def halved(model: onnx.ModelProto) -> bytes:
     Raises:
         ValueError: a weight is too large for float16.
     """
-    casts = []
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < _HALVE_FROM:
-            continue
-        with np.errstate(over="ignore"):
-            small = values.astype(np.float16)
-        if not np.isfinite(small).all():
-            raise ValueError(f"weight {tensor.name} does not fit into half precision")
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    model.graph.node.extend([*casts, *nodes])
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
+    return bytes(with_half_weights(model, _HALVE_FROM).SerializeToString(deterministic=True))
 
 
 def _export(module: nn.Module, example: torch.Tensor, name: str) -> onnx.ModelProto:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -48,17 +49,28 @@ def to_onnx(
     return onnx.load_from_string(buffer.getvalue())
 
 
-def with_half_weights(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model with its large fp32 tensors stored as fp16 behind a cast; the argument is not changed."""
+def with_half_weights(graph: onnx.ModelProto, least: int = _SMALL) -> onnx.ModelProto:
+    """The same model with its large fp32 tensors stored as fp16 behind a cast; the argument is not changed.
+
+    Args:
+        least: tensors with fewer numbers stay as they are.
+
+    Raises:
+        ValueError: a weight is too large for fp16.
+    """
     copy = onnx.ModelProto()
     copy.CopyFrom(graph)
     casts = []
     for tensor in copy.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < _SMALL:
+        if tensor.data_type != TensorProto.FLOAT or values.size < least:
             continue
+        with np.errstate(over="ignore"):
+            small = values.astype(np.float16)
+        if not np.isfinite(small).all():
+            raise ValueError(f"weight {tensor.name} does not fit into half precision")
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype("float16"), f"{name}_half"))
+        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}_half"))
         casts.append(helper.make_node("Cast", [f"{name}_half"], [name], name=f"{name}_cast", to=TensorProto.FLOAT))
     nodes = [*casts, *copy.graph.node]
     del copy.graph.node[:]

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
+from amogus_search.core import yolo
 from amogus_search.core.types import Detections
 from amogus_search.errors import MissingExtraError, WeightsError
 from amogus_search.training.pose_data import Sample
@@ -113,15 +113,6 @@ def in_float32(values: Any) -> Any:
     return type(values)(in_float32(value) for value in values)
 
 
-def decode_output(
-    output: NDArray[np.float32], min_confidence: float, keypoint_names: Sequence[str], max_iou: float = 0.6
-) -> Detections:
-    """One picture's raw network output -> its findings after suppression; see `core.yolo.decode`."""
-    from amogus_search.core.yolo import decode
-
-    return decode(output, min_confidence=min_confidence, max_iou=max_iou, keypoint_names=keypoint_names)
-
-
 def predict(
     model: torch.nn.Module, samples: Sequence[Sample], keypoint_names: Sequence[str], min_confidence: float = 0.01
 ) -> list[Detections]:
@@ -131,4 +122,6 @@ def predict(
         answer = model(batch)
     raw = answer[0] if isinstance(answer, (tuple, list)) else answer
     table = raw.float().numpy()
-    return [decode_output(one, min_confidence, keypoint_names) for one in table]
+    return [
+        yolo.decode(one, min_confidence=min_confidence, max_iou=0.6, keypoint_names=keypoint_names) for one in table
+    ]

@@ -211,7 +211,7 @@ def test_a_module_in_the_working_folder_is_not_imported_by_workers(
 def test_a_pool_may_be_left_in_the_middle(tmp_path: Path) -> None:
     with DecodePool(QUICK) as pool:
         results = pool.decode(iter(pictures(tmp_path, 10)))
-        next(results)
+        assert outcome(next(results)) == "decoded"
     pool.close()
 
 

@@ -49,7 +49,8 @@ def test_a_stale_lock_file_locks_nothing(tmp_path, make):
     """Only the system's lock counts: the file outlives its writer, and process numbers are used again."""
     make.create(tmp_path / "i").close()
     (tmp_path / "i" / LOCK_NAME).write_text(json.dumps({"pid": os.getpid(), "host": "here", "start": "now"}))
-    Index.open(tmp_path / "i", "w").close()
+    with Index.open(tmp_path / "i", "w") as index:
+        assert index.known_files() == {}
 
 
 def test_an_unreadable_lock_file_still_locks(tmp_path, make):
@@ -60,5 +61,5 @@ def test_an_unreadable_lock_file_still_locks(tmp_path, make):
 
 
 def test_readers_need_no_lock(tmp_path, make):
-    with make.create(tmp_path / "i"):
-        Index.open(tmp_path / "i").close()
+    with make.create(tmp_path / "i") as writer, Index.open(tmp_path / "i") as reader:
+        assert reader.identity == writer.identity
