@@ -11,7 +11,19 @@ import pytest
 import amogus_search
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("cv2", "faiss", "onnx", "open_clip", "openvino", "pandas", "PIL", "scipy", "torch", "ultralytics")
+HEAVY = (
+    "cv2",
+    "faiss",
+    "matplotlib",
+    "onnx",
+    "open_clip",
+    "openvino",
+    "pandas",
+    "PIL",
+    "scipy",
+    "torch",
+    "ultralytics",
+)
 
 
 def loaded_by(program, candidates):

@@ -23,6 +23,7 @@ _PARTS = {
     "pillow-heif": ("HEIC photos", "heic"),
     "pyarrow": ("Parquet", "parquet"),
     "scikit-image": ("the demo's photographs", "demo"),
+    "matplotlib": ("plots", "eval"),
     "torch": ("training, other models", "train"),
     "ultralytics": (".pt detectors, training", "train"),
     "open_clip_torch": ("other embedders", "clip"),
