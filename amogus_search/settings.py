@@ -56,12 +56,15 @@ class DetectSettings:
 
     nms_iou: two boxes that overlap more are one finding
     nms_ios: likewise for the share of the smaller box that the larger one covers (parts of a finding cut by a tile)
+    nms_part_ratio: the rule of nms_ios leaves alone a box with less than this share of the other's area: a small amogus
+        in front of a large one is no part of it
     max_per_image: the best so many are kept, so that one mosaic cannot fill the index
     """
 
     min_confidence: float = 0.10
     nms_iou: float = 0.5
     nms_ios: float = 0.8
+    nms_part_ratio: float = 0.3
     max_per_image: int = 1000
 
 

@@ -42,7 +42,13 @@ def best_first(boxes_xyxy: Boxes, confidence: Scores) -> NDArray[np.int64]:
 
 
 def suppress(
-    boxes_xyxy: Boxes, confidence: Scores, *, max_iou: float, max_ios: float = 1.0, limit: int | None = None
+    boxes_xyxy: Boxes,
+    confidence: Scores,
+    *,
+    max_iou: float,
+    max_ios: float = 1.0,
+    part_ratio: float = 0.0,
+    limit: int | None = None,
 ) -> NDArray[np.int64]:
     """Rows that survive greedy non-maximum suppression, best first.
 
@@ -50,15 +56,19 @@ def suppress(
     `max_ios` of the smaller of the two.
 
     Args:
+        part_ratio: the second rule holds only for boxes of which the smaller has at least this share of the
+            larger one's area; below it one stands in front of the other, rather than being a part of it.
         limit: stop after so many survivors.
     """
     order = best_first(boxes_xyxy, confidence)
+    sizes = areas(boxes_xyxy)
     kept: list[int] = []
     while len(order) and (limit is None or len(kept) < limit):
         row, rest = order[:1], order[1:]
         kept.append(int(row[0]))
         overlaps = iou(boxes_xyxy[row], boxes_xyxy[rest])[0] > max_iou
-        nested = ios(boxes_xyxy[row], boxes_xyxy[rest])[0] > max_ios
+        smaller, larger = np.minimum(sizes[row], sizes[rest]), np.maximum(sizes[row], sizes[rest])
+        nested = (ios(boxes_xyxy[row], boxes_xyxy[rest])[0] > max_ios) & (smaller >= part_ratio * larger)
         order = rest[~(overlaps | nested)]
     return np.asarray(kept, np.int64)
 

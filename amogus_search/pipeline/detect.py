@@ -127,6 +127,7 @@ def merge(image: DecodedImage, parts: list[Detections], detector: Detector, sett
         together.confidence,
         max_iou=settings.nms_iou,
         max_ios=settings.nms_ios,
+        part_ratio=settings.nms_part_ratio,
         limit=settings.max_per_image,
     )
     kept = together.keep(rows)

@@ -40,6 +40,14 @@ def test_suppression_keeps_the_best_of_an_overlapping_pair_and_a_lone_box():
     assert kept.tolist() == [1, 2]
 
 
+def test_a_small_one_in_front_of_a_large_one_is_no_part_of_it():
+    """A large half of a box is the same finding; a twentieth of it is somebody else."""
+    found, confidence = boxes((0, 0, 100, 100), (10, 10, 30, 35), (0, 0, 100, 45)), np.asarray([0.6, 0.9, 0.5])
+    kept = suppress(found, confidence, max_iou=0.5, max_ios=0.8, part_ratio=0.3)
+    assert kept.tolist() == [1, 0]
+    assert suppress(found, confidence, max_iou=0.5, max_ios=0.8).tolist() == [1]
+
+
 def test_suppression_breaks_ties_by_position_whatever_the_order_given():
     found, same = boxes((30, 0, 40, 10), (0, 0, 10, 10)), np.full(2, 0.5, np.float32)
     first = found[suppress(found, same, max_iou=0.5)]
