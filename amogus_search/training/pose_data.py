@@ -70,7 +70,7 @@ class PoseDataset:
         label = path.parents[2] / "labels" / path.parent.name / f"{path.stem}.txt"
         text = label.read_text().split() if label.exists() else []
         table = np.asarray(text, np.float32).reshape(-1, 5 + 3 * self.keypoints)
-        return Sample(pixels, table[:, 1:5], table[:, 5:].reshape(-1, self.keypoints, 3))
+        return Sample(pixels, table[:, 1:5], table[:, 5:].reshape(len(table), self.keypoints, 3))
 
 
 def load_photos(paths: Sequence[Path], max_side: int = 6000) -> list[Pixels]:
