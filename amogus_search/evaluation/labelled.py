@@ -11,7 +11,7 @@ import numpy as np
 
 from amogus_search.core.labels import parse_yolo
 from amogus_search.core.splits import is_for_fitting, is_held_out
-from amogus_search.core.types import Boxes, FileEntry
+from amogus_search.core.types import Boxes, Detections, FileEntry
 from amogus_search.errors import AmogusError
 
 _EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
@@ -25,12 +25,26 @@ class LabelledImage:
     label: Path | None
 
     def truth(self, size_wh: tuple[int, int]) -> Boxes:
-        """(n, 4) true boxes in pixels."""
-        if self.label is None or not self.label.exists():
-            return np.zeros((0, 4), np.float32)
-        # Only the boxes count here, so keypoint columns of any motif are cut off.
-        lines = [" ".join(line.split()[:5]) for line in self.label.read_text().splitlines() if line.strip()]
-        return parse_yolo("\n".join(lines), size_wh).detections.xyxy
+        """(m, 4) true boxes in pixels."""
+        return self.labels(size_wh, ()).xyxy
+
+    def labels(self, size_wh: tuple[int, int], keypoint_names: Sequence[str]) -> Detections:
+        """The true boxes and keypoints in pixels; the visibility of a point that no label speaks of is 0.
+
+        Args:
+            size_wh: of the upright picture.
+            keypoint_names: which keypoints, in the order of the label file.
+        """
+        text = self.label.read_text() if self.label is not None and self.label.exists() else ""
+        lines = [line.split() for line in text.splitlines() if line.strip()]
+        boxes = parse_yolo("\n".join(" ".join(words[:5]) for words in lines), size_wh).detections.xyxy
+        points = np.zeros((len(lines), len(keypoint_names), 3), np.float32)
+        # Labels of another motif, or none: the boxes count all the same.
+        whole = [row for row, words in enumerate(lines) if keypoint_names and len(words) == 5 + 3 * len(keypoint_names)]
+        if whole:
+            text = "\n".join(" ".join(lines[row]) for row in whole)
+            points[whole] = parse_yolo(text, size_wh, keypoint_names).detections.keypoints
+        return Detections.make(boxes, np.ones(len(boxes)), keypoints=points, keypoint_names=keypoint_names)
 
 
 def read_dataset(folder: Path, split: str = "") -> list[LabelledImage]:
