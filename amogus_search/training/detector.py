@@ -1,79 +1,31 @@
 """Train the detector: `amogus train detector`. Stoppable at any moment, goes on where it was.
 
-The run lives in one folder: `config.json`, `log.csv` (a line an epoch), `last.pt` (everything needed to go
-on), `best.safetensors` (the averaged weights with the best validation score). bf16 arithmetic where the
-CPU has it about halves the time.
+The run lives in one folder: `config.json`, `log.csv` (a line an epoch) and `losses.svg`, `last.pt` (everything
+needed to go on), `best.safetensors` (the averaged weights with the best validation score). bf16 arithmetic
+where the CPU has it about halves the time.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from amogus_search.core.metrics import average_precision, false_findings, pool, recall_at
 from amogus_search.core.motif import Motif
 from amogus_search.core.types import Boxes
 from amogus_search.errors import AmogusError
 from amogus_search.training import negatives, onnx_export, pose_data, pose_model
+from amogus_search.training.detector_log import EpochResult, by_column, draw_losses, write_log, write_whole
+from amogus_search.training.detector_settings import DetectorTraining
 from amogus_search.training.pose_data import PoseDataset, Sample, SampleMaker
-
-
-@dataclass(frozen=True)
-class DetectorTraining:
-    """A training run; the same values and seed give the same weights within noise.
-
-    data:           dataset folders (YOLO-pose layout)
-    start:          state dict to start from; empty: random weights
-    photos:         folder of photos without the motif, shown as negatives; held-out ones are left out
-    hard:           list of false findings to show often (`amogus train mine`); held-out photos are left out
-    side_px:        side of the square training pictures
-    epochs, batch, learning_rate, weight_decay, warmup_batches: as usual; cosine decay to 2 %
-    negative_share: share of samples that are bare photo crops
-    average_decay:  of the exponential moving average that is validated and kept
-    minutes:        stop (resumably) after this long; 0: no limit
-    """
-
-    data: tuple[str, ...]
-    start: str = ""
-    photos: str = ""
-    hard: str = ""
-    architecture: str = "yolov8n-pose"
-    side_px: int = 320
-    epochs: int = 8
-    batch: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 5e-4
-    warmup_batches: int = 100
-    negative_share: float = 0.2
-    average_decay: float = 0.998
-    seed: int = 0
-    minutes: float = 0.0
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One line of `log.csv`; losses are means over the epoch, false findings are per validation picture at 0.5."""
-
-    epoch: int
-    seconds: float
-    box_loss: float
-    pose_loss: float
-    visibility_loss: float
-    class_loss: float
-    dfl_loss: float
-    ap50: float
-    recall: float
-    false_share: float
 
 
 class AveragedModel:
@@ -157,21 +109,32 @@ class Run:
         return model.eval().to(memory_format=torch.channels_last)
 
 
-def _train_epoch(run: Run, maker: SampleMaker, steps: int, tick: Callable[[int, int], None]) -> NDArray[np.float64]:
+def _train_epoch(run: Run, maker: SampleMaker, steps: int, tick: Callable[[int, int], None]) -> dict[str, float]:
+    """Mean losses of one pass over the data, by their columns in the log."""
     run.model.train()
-    total, done = np.zeros(5), 0
+    total, done = by_column({}), 0
     per_epoch = len(maker.dataset) // run.config.batch
     for samples in pose_data.batches(maker, run.epoch, run.config.batch, run.config.seed):
         step = run.epoch * per_epoch + done
         for group in run.optimizer.param_groups:
             group["lr"] = learning_rate_at(step, steps, run.config)
-        total += _train_batch(run, samples)
+        for name, value in train_batch(run, samples).items():
+            total[name] += value
         done += 1
         tick(done, per_epoch)
-    return total / max(1, done)
+    return {name: value / max(1, done) for name, value in total.items()}
 
 
-def _train_batch(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
+class Learner(Protocol):
+    """What a step of training changes."""
+
+    model: Any
+    average: AveragedModel
+    optimizer: Any
+
+
+def train_batch(run: Learner, samples: Sequence[Sample]) -> dict[str, float]:
+    """One step down; the losses by their columns in the log, 0 for those that the network does not have."""
     batch = pose_model.collate(samples)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         answer = run.model(batch["img"])
@@ -181,7 +144,7 @@ def _train_batch(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 10.0)
     run.optimizer.step()
     run.average.update(run.model)
-    return np.asarray([float(part) for part in parts.values()])  # box, pose, visibility, class, dfl
+    return by_column(parts)
 
 
 def _pixel_boxes(sample: Sample) -> Boxes:
@@ -246,33 +209,24 @@ def _one_epoch(
         pose_model.save_tensors(
             run.average.state, run.out / "best.safetensors", {"architecture": run.config.architecture}
         )
-    box, pose, visibility, kind, dfl = losses.tolist()
     seconds = time.monotonic() - began
-    result = EpochResult(run.epoch, seconds, box, pose, visibility, kind, dfl, ap50, recall, false_share)
-    _log(run.out / "log.csv", result)
+    result = EpochResult(epoch=run.epoch, seconds=seconds, ap50=ap50, recall=recall, false_share=false_share, **losses)
+    draw_losses(run.out / "losses.svg", write_log(run.out / "log.csv", result))
     run.save()
     return result
-
-
-def _log(path: Path, result: EpochResult) -> None:
-    values = asdict(result)
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, values)
-        if new:
-            writer.writeheader()
-        writer.writerow({k: round(v, 5) for k, v in values.items()})
 
 
 def _check_config(out: Path, config: DetectorTraining) -> None:
     """Write the configuration down, or refuse a folder that was begun with another one (time limit aside)."""
     text = json.dumps(asdict(replace(config, minutes=0.0)), indent=2)
     path = out / "config.json"
-    if path.exists() and json.loads(path.read_text()) != json.loads(text):
+    # A run that was begun before a setting existed was begun with its default.
+    defaults = json.loads(json.dumps(asdict(DetectorTraining(data=()))))
+    if path.exists() and defaults | json.loads(path.read_text()) != json.loads(text):
         raise AmogusError(
             f"{out} holds a training run with other settings", "give another folder, or the same settings"
         )
-    path.write_text(text)
+    write_whole(path, text)
 
 
 def export_best(out: Path, config: DetectorTraining, motif: Motif) -> Path:

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from amogus_search.core import yolo
 from amogus_search.core.types import Detections
 from amogus_search.errors import MissingExtraError, WeightsError
+from amogus_search.training.detector_settings import ARCHITECTURES
 from amogus_search.training.pose_data import Sample
 
 
@@ -27,18 +28,36 @@ def _quiet_ultralytics() -> None:
 
 
 def build(architecture: str, keypoints: int) -> torch.nn.Module:
-    """A one-class pose network with random weights, e.g. of architecture "yolov8n-pose".
+    """A one-class network with random weights, e.g. of architecture "yolov8n-pose".
+
+    Without keypoints it is the detection network of the same family ("yolov8n"), whose tensors have the same
+    names and shapes as those of the pose network, less its branch for keypoints.
 
     Raises:
         MissingExtraError: ultralytics is not installed.
+        WeightsError: it knows no such architecture.
     """
     _quiet_ultralytics()
     try:
         from ultralytics.cfg import get_cfg
-        from ultralytics.nn.tasks import PoseModel
+        from ultralytics.nn.tasks import DetectionModel, PoseModel, yaml_model_load
     except ImportError as error:
         raise MissingExtraError("training needs ultralytics", 'pip install "amogus_search[train]"') from error
-    model = PoseModel(f"{architecture}.yaml", ch=3, nc=1, data_kpt_shape=[keypoints, 3], verbose=False)
+    name = architecture if keypoints else architecture.removesuffix("-pose")
+    try:
+        plan = yaml_model_load(f"{name}.yaml")
+    except FileNotFoundError:
+        raise WeightsError(
+            f"ultralytics knows no architecture {name!r}", f"tried here: {', '.join(ARCHITECTURES)}"
+        ) from None
+    if plan.get("end2end"):
+        # YOLO26 has a second head that needs no suppression and makes training slower. Its first one gives
+        # candidates as all others do, and findings of many tiles go through a suppression here in any case.
+        plan["end2end"] = False
+    if keypoints:
+        model = PoseModel(plan, ch=3, nc=1, data_kpt_shape=[keypoints, 3], verbose=False)
+    else:
+        model = DetectionModel(plan, ch=3, nc=1, verbose=False)
     model.args = get_cfg()
     model.names = {0: "amogus"}
     return model
