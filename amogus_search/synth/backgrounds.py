@@ -7,6 +7,7 @@ import numpy as np
 
 from amogus_search.synth.noise import fractal_noise, grain, smooth_noise
 from amogus_search.synth.palette import random_colour, random_grey
+from amogus_search.synth.places import deck, gas, lights, shelf
 from amogus_search.synth.sprite import Rgb
 
 SizeHw = tuple[int, int]
@@ -201,6 +202,10 @@ GROUNDS: dict[str, tuple[Ground, float]] = {
     "room": (room, 1.4),
     "fibres": (fibres, 0.8),
     "mosaic": (mosaic, 0.8),
+    "deck": (deck, 1.5),
+    "shelf": (shelf, 0.7),
+    "gas": (gas, 0.7),
+    "lights": (lights, 0.7),
 }
 
 

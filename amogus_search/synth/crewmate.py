@@ -227,6 +227,8 @@ def random_crewmate(rng: np.random.Generator, kind: str | None = None) -> Crewma
     values["backpack_width"] = 0.0 if bare and facing != "back" else values["backpack_width"]
     values["leg_step"] = float(rng.uniform(-0.14, 0.14)) if rng.random() < 0.4 else 0.0
     values["leg_step"] *= min(1.0, values["leg_length"] / 0.2)
+    if rng.random() < 0.12:  # walking: the legs apart
+        values["leg_spread"] = float(rng.uniform(0.03, 0.13))
     values["lean"] = float(rng.normal(0, 0.05))
     values["wobble"] = float(abs(rng.normal(0, 0.006)))
     values["wobble_phase"] = float(rng.uniform(0, 6.28))

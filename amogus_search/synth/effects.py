@@ -9,18 +9,21 @@ from amogus_search.synth.noise import grain, smooth_noise
 from amogus_search.synth.sprite import Rgb
 
 Effect = Callable[[np.random.Generator, Rgb], Rgb]
+Lens = Callable[[np.random.Generator, Rgb], tuple[Rgb, float]]
+"""An effect that blurs; it also tells by how many pixels (standard deviation of the spread)."""
 
 
 def _uint8(image: np.ndarray) -> Rgb:
     return np.asarray(np.clip(image, 0, 255), dtype=np.float32).astype(np.uint8)
 
 
-def soften(rng: np.random.Generator, image: Rgb) -> Rgb:
+def soften(rng: np.random.Generator, image: Rgb) -> tuple[Rgb, float]:
     """Out of focus."""
-    return _uint8(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4))))
+    sigma = float(rng.uniform(0.4, 1.4))
+    return _uint8(cv2.GaussianBlur(image, (0, 0), sigma)), sigma
 
 
-def motion(rng: np.random.Generator, image: Rgb) -> Rgb:
+def motion(rng: np.random.Generator, image: Rgb) -> tuple[Rgb, float]:
     """A shaken camera."""
     length = int(rng.choice([3, 5, 7]))
     kernel = np.zeros((length, length), np.float32)
@@ -28,7 +31,8 @@ def motion(rng: np.random.Generator, image: Rgb) -> Rgb:
     for step in range(length):
         kernel[round((step - length // 2) * slope) + length // 2, step] = 1
     kernel = kernel.T if rng.random() < 0.5 else kernel
-    return _uint8(cv2.filter2D(image, -1, kernel / kernel.sum()))
+    # a line of n pixels has a standard deviation of n / sqrt(12), but along one direction only
+    return _uint8(cv2.filter2D(image, -1, kernel / kernel.sum())), length / 12**0.5 / 2**0.5
 
 
 def noise(rng: np.random.Generator, image: Rgb) -> Rgb:
@@ -72,13 +76,13 @@ def grey(rng: np.random.Generator, image: Rgb) -> Rgb:
     return _uint8(flat * wash.astype(np.float32))
 
 
-def small(rng: np.random.Generator, image: Rgb) -> Rgb:
+def small(rng: np.random.Generator, image: Rgb) -> tuple[Rgb, float]:
     """A thumbnail enlarged again."""
     height, width = image.shape[:2]
     factor = float(rng.uniform(0.4, 0.85))
     tiny = cv2.resize(image, (int(width * factor), int(height * factor)), interpolation=cv2.INTER_AREA)
     how = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)[int(rng.choice(3, p=[0.5, 0.4, 0.1]))]
-    return np.asarray(cv2.resize(tiny, (width, height), interpolation=how), np.uint8)
+    return np.asarray(cv2.resize(tiny, (width, height), interpolation=how), np.uint8), 0.4 / factor
 
 
 def uneven_light(rng: np.random.Generator, image: Rgb) -> Rgb:
@@ -101,24 +105,26 @@ def washed(rng: np.random.Generator, image: Rgb) -> Rgb:
 
 
 # In the order in which light, lens, sensor and file act.
-CHAIN: tuple[tuple[Effect, float], ...] = (
-    (uneven_light, 0.2),
-    (tint, 0.25),
-    (tone, 0.3),
-    (washed, 0.15),
-    (soften, 0.2),
-    (motion, 0.06),
-    (small, 0.12),
-    (noise, 0.22),
-    (sharpen, 0.08),
-    (grey, 0.06),
-    (jpeg, 0.25),
-)
+LIGHT: tuple[tuple[Effect, float], ...] = ((uneven_light, 0.2), (tint, 0.25), (tone, 0.3), (washed, 0.15))
+LENS: tuple[tuple[Lens, float], ...] = ((soften, 0.2), (motion, 0.06), (small, 0.12))
+SENSOR: tuple[tuple[Effect, float], ...] = ((noise, 0.22), (sharpen, 0.08), (grey, 0.06), (jpeg, 0.25))
 
 
-def random_effects(rng: np.random.Generator, image: Rgb, gentle: bool = False) -> Rgb:
-    """The image after a random few of the effects; `gentle` halves their number."""
-    for effect, chance in CHAIN:
-        if rng.random() < chance * (0.5 if gentle else 1.0):
+def random_effects(rng: np.random.Generator, image: Rgb, gentle: bool = False) -> tuple[Rgb, float]:
+    """The image after a random few of the effects, and by how many pixels they blurred it (standard deviation).
+
+    Args:
+        gentle: halves the number of effects.
+    """
+    share, variance = (0.5 if gentle else 1.0), 0.0
+    for effect, chance in LIGHT:
+        if rng.random() < chance * share:
             image = effect(rng, image)
-    return image
+    for lens, chance in LENS:
+        if rng.random() < chance * share:
+            image, sigma = lens(rng, image)
+            variance += sigma**2
+    for effect, chance in SENSOR:
+        if rng.random() < chance * share:
+            image = effect(rng, image)
+    return image, variance**0.5

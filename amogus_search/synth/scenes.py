@@ -15,9 +15,13 @@ from amogus_search.synth.crewmate import random_crewmate
 from amogus_search.synth.distractors import render_distractor
 from amogus_search.synth.effects import random_effects
 from amogus_search.synth.mosaics import mosaic_canvas
+from amogus_search.synth.overlays import caption, name_tags
 from amogus_search.synth.sprite import Rgb, Sprite, SpriteAttributes
 from amogus_search.synth.styles import render_sprite
 from amogus_search.synth.tiers import Tier, draw_style, resolve_tier
+
+CLEAR_HEIGHT = 9.0
+"""Height of the smallest amogus that can be told from a spot, in standard deviations of the picture's blur."""
 
 Layout = Literal["free", "crowd", "row", "mosaic", "empty"]
 
@@ -74,10 +78,10 @@ def generate_scene(
     layout = _layout(rng, chosen, n_range)
     if layout == "mosaic":
         canvas = mosaic_canvas(rng, size_wh, photos, n_range)
-        return _finished(canvas, random_effects(rng, canvas.image, gentle=True))
+        return _finished(canvas, *random_effects(rng, canvas.image, gentle=True))
     job = _job(rng, _ground(rng, size_wh, photos), photos, chosen, height_px_range, max_overlap)
     _fill(job, layout, n_range)
-    return _finished(job.canvas, random_effects(rng, job.canvas.image, gentle=chosen == "plain"))
+    return _finished(job.canvas, *random_effects(rng, job.canvas.image, gentle=chosen == "plain"))
 
 
 def plant_scene(
@@ -116,9 +120,12 @@ def _job(
     return _Job(rng, Canvas(ground), tier, photos, heights, max_overlap)
 
 
-def _finished(canvas: Canvas, image: Rgb) -> Scene:
+def _finished(canvas: Canvas, image: Rgb, blur_px: float = 0.0) -> Scene:
+    """The scene, its truth without those that the blur has made shapeless: they are nobody's amogi any more."""
     boxes, keypoints, attributes = canvas.truth()
-    return Scene(image, boxes, keypoints, attributes)
+    clear = boxes[:, 3] - boxes[:, 1] >= CLEAR_HEIGHT * blur_px
+    kept = tuple(one for one, keep in zip(attributes, clear, strict=True) if keep)
+    return Scene(image, boxes[clear], keypoints[clear], kept)
 
 
 def _layout(rng: np.random.Generator, tier: Tier, n_range: tuple[int, int]) -> Layout:
@@ -151,6 +158,10 @@ def _fill(job: _Job, layout: Layout, n_range: tuple[int, int]) -> None:
     if layout != "empty" and job.tier != "plain" and rng.random() < 0.3:
         for _ in range(int(rng.integers(1, 4))):
             _occlude(job)
+    if layout != "mosaic" and rng.random() < 0.12:
+        name_tags(job.canvas, rng, job.max_overlap)
+    if rng.random() < 0.1:
+        caption(job.canvas, rng, job.max_overlap)
 
 
 def _height(job: _Job) -> float:

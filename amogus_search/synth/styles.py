@@ -8,6 +8,7 @@ import numpy as np
 from amogus_search.errors import UsageError
 from amogus_search.synth import styles_drawn as drawn
 from amogus_search.synth import styles_flat as flats
+from amogus_search.synth import styles_found as found
 from amogus_search.synth import styles_shaded as shaded
 from amogus_search.synth import styles_texture as textures
 from amogus_search.synth.crewmate import Crewmate, Outline, crewmate_outline
@@ -46,12 +47,30 @@ PAINTERS: dict[str, Painter] = {
     "tinted": textures.tinted,
     "cloud": textures.cloud,
     "textured": textures.textured,
+    "turned": found.turned,
+    "glow": found.glow,
+    "ice": found.ice,
 }
 
 STYLES = (*PAINTERS, "pixel", "pixelated", "shapes")
 
 # How the built-from-shapes crewmates are painted: like things, not like drawings.
-_THING_PAINTERS = ("flat", "toy", "textured", "metallic", "wood", "outlined", "gradient", "clay", "cel", "tinted")
+_THING_PAINTERS = (
+    "flat",
+    "toy",
+    "textured",
+    "metallic",
+    "wood",
+    "outlined",
+    "gradient",
+    "clay",
+    "cel",
+    "tinted",
+    "turned",
+    "turned",
+    "glow",
+    "ice",
+)
 
 
 def render_sprite(

@@ -42,7 +42,10 @@ _VARIED = {
     "tinted": 0.8,
     "cloud": 0.5,
     "textured": 1.0,
-    "shapes": 2.0,
+    "turned": 1.5,
+    "glow": 1.0,
+    "ice": 0.7,
+    "shapes": 2.5,
 }
 
 _DISGUISED = {
@@ -60,6 +63,9 @@ _DISGUISED = {
     "chalk": 0.7,
     "metallic": 0.8,
     "lineart": 0.7,
+    "turned": 2.0,
+    "glow": 2.0,
+    "ice": 1.2,
 }
 
 # Styles that still read as an amogus when only a few pixels tall.
