@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.core.ids import fingerprint
+from amogus_search.core.intervals import proportion_interval
 from amogus_search.core.types import Detections, FindingScores
 
 _EPSILON = 1e-4
@@ -90,6 +91,16 @@ class Calibration:
         total = len(self.background)
         better = total - np.searchsorted(self.background, amogusness, side="left")
         return np.asarray(total / np.maximum(better, 1), np.float64), np.asarray(better == 0)
+
+    def rarity_interval(self, amogusness: float, confidence: float = 0.95) -> tuple[float, float]:
+        """Bounds of N in "1 in N ordinary photos has a finding this good", from so many photos as were looked at.
+
+        The upper bound is infinite where the sample ends; the exact bounds of `core.intervals`, upside down.
+        """
+        total = len(self.background)
+        better = total - int(np.searchsorted(self.background, amogusness, side="left"))
+        low, high = proportion_interval(better, total, confidence)
+        return 1 / high, 1 / low if low else float("inf")
 
     def score(self, detections: Detections) -> FindingScores:
         """Amogusness and rarity of every finding."""

@@ -19,11 +19,18 @@ class Matches:
     score:    (n,) the ranking score of each finding
     correct:  (n,) whether it was matched to a true box
     expected: how many true boxes there are
+    weight:   (n,) how often each finding counts, where that is not once; then `expected` is a sum of weights too
     """
 
     score: Scores
     correct: NDArray[np.bool_]
-    expected: int
+    expected: float
+    weight: NDArray[np.float64] | None = None
+
+    def counted(self, threshold: float, *, correct: bool) -> float:
+        """How many findings there are with at least this score that are correct, or that are not."""
+        rows = (self.score >= threshold) & (self.correct == correct)
+        return float(rows.sum() if self.weight is None else self.weight[rows].sum())
 
 
 def match(boxes_xyxy: Boxes, score: Scores, truth_xyxy: Boxes, min_iou: float) -> NDArray[np.int64]:
@@ -52,8 +59,10 @@ def pool(pictures: Iterable[tuple[Boxes, Scores, Boxes]], min_iou: float = 0.5) 
 
 def precision_recall(matches: Matches) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Precision and recall after each finding, from the best score down."""
-    hits = np.cumsum(matches.correct[np.argsort(-matches.score, kind="stable")])
-    return hits / np.arange(1, len(hits) + 1), hits / max(matches.expected, 1)
+    order = np.argsort(-matches.score, kind="stable")
+    weight = np.ones(len(order)) if matches.weight is None else matches.weight[order]
+    hits, seen = np.cumsum(weight * matches.correct[order]), np.cumsum(weight)
+    return hits / np.maximum(seen, 1e-12), hits / max(matches.expected, 1e-12)
 
 
 def average_precision(matches: Matches) -> float:
@@ -62,18 +71,19 @@ def average_precision(matches: Matches) -> float:
         return float("nan")
     precision, recall = precision_recall(matches)
     envelope = np.maximum.accumulate(precision[::-1])[::-1] if len(precision) else precision
-    at = np.searchsorted(recall, np.linspace(0, 1, 101), side="left")
+    # The slack is for sums of weights: a recall of 1 may come out a rounding error below it.
+    at = np.searchsorted(recall, np.linspace(0, 1, 101) - 1e-9, side="left")
     return float(np.mean([envelope[i] if i < len(envelope) else 0.0 for i in at]))
 
 
 def recall_at(matches: Matches, threshold: float) -> float:
     """Share of the true boxes found with at least this score."""
-    return float(matches.correct[matches.score >= threshold].sum() / max(matches.expected, 1))
+    return matches.counted(threshold, correct=True) / max(matches.expected, 1e-12)
 
 
 def false_findings(matches: Matches, threshold: float) -> int:
     """Findings with at least this score that match no true box."""
-    return int((~matches.correct[matches.score >= threshold]).sum())
+    return round(matches.counted(threshold, correct=False))
 
 
 def keypoint_accuracy(found: NDArray[np.float32], truth: NDArray[np.float32], height_px: Scores, share: float) -> float:
