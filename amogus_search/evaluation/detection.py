@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amogus_search.core.metrics import average_precision, false_findings, match, poisson_interval, pool, recall_at
 from amogus_search.core.types import Boxes, Detections, FindingScores, Scores, SkippedImage
 from amogus_search.errors import AmogusError
 from amogus_search.evaluation.labelled import LabelledImage, entries
-from amogus_search.pipeline.detect import detect_images
+from amogus_search.pipeline.detect import detect_images, planned_windows
 from amogus_search.pipeline.embed import verify_findings
 from amogus_search.ports import Decoder, Detector, Verifier
 from amogus_search.settings import DETECT, DetectSettings, Profile
@@ -24,15 +25,21 @@ Scorer = Callable[[Detections], FindingScores]
 class Judged:
     """One picture's findings beside its truth.
 
-    truth: (m, 4) true boxes
-    taken: (n,) for each finding the row of the true box it matched at IoU 0.5, or -1
+    truth:  (m, 4) true boxes
+    taken:  (n,) for each finding the row of the true box it matched at IoU 0.5, or -1
+    points: (m, k, 3) true keypoints in the detector's order; visibility 1 for seen, 0.5 for hidden, 0 for not labelled
+    zoom:   the largest zoom at which a window of the profile shows this picture
+    sha256: of the picture file
     """
 
     image: LabelledImage
     size_wh: tuple[int, int]
     detections: Detections
     truth: Boxes
-    taken: Any
+    taken: NDArray[np.int64]
+    points: NDArray[np.float32]
+    zoom: float
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -78,14 +85,22 @@ def judge(
         if isinstance(item, SkippedImage):
             raise AmogusError(f"{image.path}: {item.reason}: {item.detail}", "take it out of the dataset")
         decoded, detections = item
-        truth = image.truth(decoded.full_wh)
-        taken = match(detections.xyxy, detections.confidence, truth, 0.5)
-        yield Judged(image, decoded.full_wh, detections, truth, taken)
+        truth = image.labels(decoded.full_wh, detector.motif.keypoint_names)
+        yield Judged(
+            image=image,
+            size_wh=decoded.full_wh,
+            detections=detections,
+            truth=truth.xyxy,
+            taken=match(detections.xyxy, detections.confidence, truth.xyxy, 0.5),
+            points=truth.keypoints,
+            zoom=max(tile.zoom for tile in planned_windows(decoded.full_wh, detector.tile_px, profile)),
+            sha256=decoded.sha256,
+        )
 
 
 def report(judged: Sequence[Judged], scorer: Scorer, threshold: float) -> DetectionReport:
     """All metrics of one dataset."""
-    scores = [_ranking(one.detections, scorer) for one in judged]
+    scores = [ranking(one.detections, scorer) for one in judged]
     matches = pool((j.detections.xyxy, s, j.truth) for j, s in zip(judged, scores, strict=True))
     raw = pool((j.detections.xyxy, j.detections.confidence, j.truth) for j in judged)
     wrong = false_findings(matches, threshold)
@@ -93,7 +108,7 @@ def report(judged: Sequence[Judged], scorer: Scorer, threshold: float) -> Detect
     low, high = poisson_interval(wrong, len(judged) / 100)
     return DetectionReport(
         images=len(judged),
-        truth=matches.expected,
+        truth=int(matches.expected),
         threshold=threshold,
         ap50=average_precision(matches),
         ap50_confidence=average_precision(raw),
@@ -111,6 +126,7 @@ def _plain(value: Any) -> Any:
     return None if np.isnan(value) else round(value, 4)
 
 
-def _ranking(detections: Detections, scorer: Scorer) -> Scores:
+def ranking(detections: Detections, scorer: Scorer) -> Scores:
+    """(n,) amogusness, or the confidence where nothing is calibrated."""
     amogusness = scorer(detections).amogusness
     return np.where(np.isnan(amogusness), detections.confidence, amogusness).astype(np.float32)

@@ -70,11 +70,11 @@ def detect_images(
     yield from _finished(queue, detector, detect)
 
 
-def _windows(job: _Job, tile_px: int, profile: Profile, settings: TilingSettings) -> Iterator[_Window]:
-    if isinstance(job.image, SkippedImage):
-        return
-    pixels, size_wh = job.image.pixels, job.image.full_wh
-    planned = tiling.plan(
+def planned_windows(
+    size_wh: tuple[int, int], tile_px: int, profile: Profile, settings: TilingSettings = TILING
+) -> list[tiling.Tile]:
+    """Every window that a profile looks at in a picture of this size, empty ones too."""
+    return tiling.plan(
         size_wh,
         tile_px,
         full_px=profile.full_px,
@@ -84,8 +84,14 @@ def _windows(job: _Job, tile_px: int, profile: Profile, settings: TilingSettings
         much_larger=settings.much_larger,
         max_enlarged_px=settings.max_enlarged_px,
     )
+
+
+def _windows(job: _Job, tile_px: int, profile: Profile, settings: TilingSettings) -> Iterator[_Window]:
+    if isinstance(job.image, SkippedImage):
+        return
+    pixels, size_wh = job.image.pixels, job.image.full_wh
     scratch_zoom = pixels.shape[1] / size_wh[0]
-    for tile in planned:
+    for tile in planned_windows(size_wh, tile_px, profile, settings):
         window = tiling.cut(pixels, tile, resize, scratch_zoom=scratch_zoom)
         width, height = tile.shown_wh
         if not tiling.is_empty(window[:height, :width], settings.empty_std):
