@@ -41,6 +41,9 @@ class Detector(Protocol):
     batch:       how many tiles it likes at once
     motif:       the keypoints and evidence its answers come with
     calibration: name of a calibration that was fitted for it, or None
+
+    One that reads single pixels may have `native_only = True`: then every picture comes in tiles at its own size and
+    nothing is resized, whatever the profile.
     """
 
     name: str

@@ -35,6 +35,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
             DEFAULT: "amogus_search.registry:embedded_detector",
             "onnx": "amogus_search.registry:onnx_detector",
             "ultralytics": "amogus_search.registry:ultralytics_detector",
+            "template": "amogus_search.registry:template_detector",
         },
         "embedder": {
             DEFAULT: "amogus_search.registry:embedded_embedder",
@@ -175,6 +176,13 @@ def ultralytics_detector(argument: str) -> Detector:
     from amogus_search.detectors.ultralytics import UltralyticsDetector
 
     return UltralyticsDetector(Path(argument), weights.motifs())
+
+
+def template_detector(argument: str) -> Detector:
+    """The baseline without weights: exact rules for the crewmates of pixel art."""
+    from amogus_search.detectors.template import TemplateDetector
+
+    return TemplateDetector()
 
 
 def embedded_embedder(argument: str) -> OpenVinoEmbedder:

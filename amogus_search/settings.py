@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 """Raised whenever tiling, resizing or cropping changes what a model sees; part of every identity."""
 
 
@@ -16,22 +16,28 @@ class Profile:
 
     full_px:      the whole frame is fitted into squares of these sides (pixels); the smaller one sees what fills it
     native_tiles: also cut a frame much larger than a tile into tiles at its own size, and at half sizes in between
-    enlarge:      also cut tiles enlarged by these factors, for the tiny and for pixel art
+    enlarge:      also cut tiles enlarged by these factors, for the tiny
+    enlarge_pixel_art: the same for pixel art, whose figures are a few pixels tall
     """
 
     name: str
     full_px: tuple[int, ...]
     native_tiles: bool
     enlarge: tuple[int, ...] = ()
+    enlarge_pixel_art: tuple[int, ...] = ()
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "fast": Profile("fast", full_px=(640,), native_tiles=False),
         "balanced": Profile("balanced", full_px=(640, 320), native_tiles=True),
-        "thorough": Profile("thorough", full_px=(640, 320), native_tiles=True, enlarge=(2, 4)),
+        "thorough": Profile(
+            "thorough", full_px=(640, 320), native_tiles=True, enlarge=(2, 4), enlarge_pixel_art=(2, 4, 8)
+        ),
     }
 )
+NATIVE = Profile("native", full_px=(), native_tiles=False, enlarge=(1,), enlarge_pixel_art=(1,))
+"""For detectors that read single pixels: tiles at the picture's own size only."""
 DEFAULT_PROFILE = "balanced"
 
 
@@ -41,12 +47,14 @@ class TilingSettings:
 
     much_larger: native tiles are cut when the frame's long side is this many tiles or more
     max_enlarged_px: a frame longer than this when enlarged is not enlarged by that factor (cost grows by the square)
+    max_enlarged_pixel_art_px: the same for pixel art: canvases are large, and their figures five pixels tall
     empty_std: a tile whose pixels vary less than this (0..255) has no structure and is not paid for
     """
 
     overlap_ratio: float = 0.2
     much_larger: float = 1.5
     max_enlarged_px: int = 8192
+    max_enlarged_pixel_art_px: int = 24_576
     empty_std: float = 2.0
 
 
@@ -58,14 +66,15 @@ class DetectSettings:
     nms_ios: likewise for the share of the smaller box that the larger one covers (parts of a finding cut by a tile)
     nms_part_ratio: the rule of nms_ios leaves alone a box with less than this share of the other's area: a small amogus
         in front of a large one is no part of it
-    max_per_image: the best so many are kept, so that one mosaic cannot fill the index
+    max_per_megapixel: the best so many are kept for each (at least one) megapixel of the picture, so that no mosaic
+        can fill the index
     """
 
     min_confidence: float = 0.10
     nms_iou: float = 0.5
     nms_ios: float = 0.8
     nms_part_ratio: float = 0.3
-    max_per_image: int = 1000
+    max_per_megapixel: int = 2000
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def plan(
         for zoom in reversed(pyramid_zooms(size_wh, tile_px, much_larger)):
             tiles += grid(size_wh, tile_px, zoom, overlap)
     for factor in enlarge:
-        if max(size_wh) * factor <= max_enlarged_px:
+        if factor == 1 or max(size_wh) * factor <= max_enlarged_px:
             tiles += grid(size_wh, tile_px, float(factor), overlap)
     return list(dict.fromkeys(tiles))
 

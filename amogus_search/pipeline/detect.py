@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from amogus_search.core import tiling
 from amogus_search.core.boxes import areas, suppress
 from amogus_search.core.evidence import with_evidence
+from amogus_search.core.pixelart import is_pixel_art
 from amogus_search.core.types import DecodedImage, Detections, SkippedImage
-from amogus_search.pipeline.resize import resize
+from amogus_search.pipeline.resize import resize, resize_cells
 from amogus_search.ports import Detector
-from amogus_search.settings import DETECT, TILING, DetectSettings, Profile, TilingSettings
+from amogus_search.settings import DETECT, NATIVE, TILING, DetectSettings, Profile, TilingSettings
 
 Found = tuple[DecodedImage, Detections]
 
@@ -54,6 +55,7 @@ def detect_images(
     Yields:
         (picture, findings best first in pixels of the upright full picture), or the skipped picture.
     """
+    profile = NATIVE if getattr(detector, "native_only", False) else profile
     queue: deque[_Job] = deque()
     batch: list[_Window] = []
     for image in images:
@@ -71,7 +73,12 @@ def detect_images(
 
 
 def planned_windows(
-    size_wh: tuple[int, int], tile_px: int, profile: Profile, settings: TilingSettings = TILING
+    size_wh: tuple[int, int],
+    tile_px: int,
+    profile: Profile,
+    settings: TilingSettings = TILING,
+    *,
+    pixel_art: bool = False,
 ) -> list[tiling.Tile]:
     """Every window that a profile looks at in a picture of this size, empty ones too."""
     return tiling.plan(
@@ -79,10 +86,10 @@ def planned_windows(
         tile_px,
         full_px=profile.full_px,
         native_tiles=profile.native_tiles,
-        enlarge=profile.enlarge,
+        enlarge=profile.enlarge_pixel_art if pixel_art else profile.enlarge,
         overlap=settings.overlap_ratio,
         much_larger=settings.much_larger,
-        max_enlarged_px=settings.max_enlarged_px,
+        max_enlarged_px=settings.max_enlarged_pixel_art_px if pixel_art else settings.max_enlarged_px,
     )
 
 
@@ -90,9 +97,11 @@ def _windows(job: _Job, tile_px: int, profile: Profile, settings: TilingSettings
     if isinstance(job.image, SkippedImage):
         return
     pixels, size_wh = job.image.pixels, job.image.full_wh
+    pixel_art = is_pixel_art(pixels)
+    grow = resize_cells if pixel_art else resize
     scratch_zoom = pixels.shape[1] / size_wh[0]
-    for tile in planned_windows(size_wh, tile_px, profile, settings):
-        window = tiling.cut(pixels, tile, resize, scratch_zoom=scratch_zoom)
+    for tile in planned_windows(size_wh, tile_px, profile, settings, pixel_art=pixel_art):
+        window = tiling.cut(pixels, tile, grow, scratch_zoom=scratch_zoom)
         width, height = tile.shown_wh
         if not tiling.is_empty(window[:height, :width], settings.empty_std):
             yield _Window(job, tile, window)
@@ -134,7 +143,7 @@ def merge(image: DecodedImage, parts: list[Detections], detector: Detector, sett
         max_iou=settings.nms_iou,
         max_ios=settings.nms_ios,
         part_ratio=settings.nms_part_ratio,
-        limit=settings.max_per_image,
+        limit=round(settings.max_per_megapixel * max(1.0, image.full_wh[0] * image.full_wh[1] / 1e6)),
     )
     kept = together.keep(rows)
     scale = image.pixels.shape[1] / image.full_wh[0]

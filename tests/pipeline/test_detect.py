@@ -81,7 +81,7 @@ def test_evidence_is_filled_in():
 def test_weak_findings_are_left_out_and_the_best_are_kept_when_there_are_too_many():
     many = picture((2, 2, 12, 12), (30, 2, 50, 22), (60, 60, 90, 85))
     assert len(found_in(many, detect=DetectSettings(min_confidence=0.999))[0][1]) == 0
-    kept = found_in(many, detect=DetectSettings(max_per_image=2))[0][1]
+    kept = found_in(many, detect=DetectSettings(max_per_megapixel=2))[0][1]
     assert len(kept) == 2
     assert (np.diff(kept.confidence) <= 0).all()
 
@@ -98,3 +98,42 @@ def test_a_reduced_decode_gives_boxes_of_the_full_size():
     _, found = found_in(half)[0]
     assert np.abs(found.xyxy[0] - (30, 20, 60, 70)).max() < 4
     assert dict(zip(found.evidence_names, found.evidence[0], strict=True))["red"] == 1
+
+
+class _SizesSeen(FakeDetector):
+    """Remembers which shares of its tiles are not padding."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.tiles = []
+
+    def detect_tiles(self, tiles):
+        self.tiles += list(tiles)
+        return super().detect_tiles(tiles)
+
+
+def art(size_wh=(50, 40)):
+    pixels = np.random.default_rng(5).integers(0, 4, (size_wh[1] // 2, size_wh[0] // 2, 1)).astype(np.uint8)
+    pixels = np.repeat(pixels * 60, 3, axis=2).repeat(2, axis=0).repeat(2, axis=1)
+    return DecodedImage(FileEntry(b"/art.png", b"/", None), pixels, size_wh, "00", "PNG")
+
+
+def test_pixel_art_is_enlarged_further_and_without_smearing():
+    """A crewmate of r/place is five pixels tall, and a smeared one was found half as often."""
+    profile = Profile("p", full_px=(128,), native_tiles=True, enlarge=(), enlarge_pixel_art=(8,))
+    detector = _SizesSeen()
+    list(detect_images([art()], detector, profile))
+    assert len(detector.tiles) == 1 + 4 * 3
+    assert all(set(np.unique(tile)) <= {0, 60, 114, 120, 180} for tile in detector.tiles)
+    photo = _SizesSeen()
+    list(detect_images([picture(size_wh=(50, 40))], photo, profile))
+    assert len(photo.tiles) == 1
+
+
+def test_a_detector_of_single_pixels_gets_the_picture_at_its_own_size_only():
+    detector = _SizesSeen()
+    detector.native_only = True
+    image = picture((30, 20, 60, 70), size_wh=(200, 90))
+    list(detect_images([image], detector, THOROUGH))
+    assert len(detector.tiles) == 2
+    assert np.array_equal(detector.tiles[0][:90], image.pixels[:, :128])
