@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 
 from amogus_search.synth.backgrounds import photo_crop, random_ground
 from amogus_search.synth.canvas import Canvas
+from amogus_search.synth.cast import AMOGI, Cast
 from amogus_search.synth.compose import Placed, bend, cast_shadow, match_light, random_bend
-from amogus_search.synth.crewmate import random_crewmate
-from amogus_search.synth.distractors import render_distractor
 from amogus_search.synth.effects import random_effects
 from amogus_search.synth.mosaics import mosaic_canvas
 from amogus_search.synth.overlays import caption, name_tags
 from amogus_search.synth.sprite import Rgb, Sprite, SpriteAttributes
-from amogus_search.synth.styles import render_sprite
 from amogus_search.synth.tiers import Tier, draw_style, resolve_tier
 
 CLEAR_HEIGHT = 9.0
@@ -52,6 +50,7 @@ class _Job:
     photos: Sequence[Rgb]
     heights: tuple[float, float]
     max_overlap: float
+    cast: Cast = AMOGI
 
 
 def generate_scene(
@@ -62,6 +61,8 @@ def generate_scene(
     n_range: tuple[int, int] = (0, 6),
     height_px_range: tuple[float, float] = (6, 300),
     max_overlap: float = 0.4,
+    *,
+    cast: Cast = AMOGI,
 ) -> Scene:
     """A new scene.
 
@@ -73,13 +74,16 @@ def generate_scene(
         n_range: fewest and most amogi of an ordinary scene; crowds have more.
         height_px_range: least and greatest height of an amogus, drawn log-uniformly.
         max_overlap: the share of an amogus that others may hide.
+        cast: what is planted, and what stands by.
     """
     chosen = resolve_tier(rng, tier)
     layout = _layout(rng, chosen, n_range)
+    if layout == "mosaic" and not cast.mosaics:
+        layout = "free"
     if layout == "mosaic":
         canvas = mosaic_canvas(rng, size_wh, photos, n_range)
         return _finished(canvas, *random_effects(rng, canvas.image, gentle=True))
-    job = _job(rng, _ground(rng, size_wh, photos), photos, chosen, height_px_range, max_overlap)
+    job = _job(rng, _ground(rng, size_wh, photos), photos, chosen, height_px_range, max_overlap, cast)
     _fill(job, layout, n_range)
     return _finished(job.canvas, *random_effects(rng, job.canvas.image, gentle=chosen == "plain"))
 
@@ -115,9 +119,10 @@ def _job(
     tier: Tier,
     height_px_range: tuple[float, float],
     max_overlap: float,
+    cast: Cast = AMOGI,
 ) -> _Job:
     heights = (height_px_range[0], min(height_px_range[1], 0.95 * ground.shape[0]))
-    return _Job(rng, Canvas(ground), tier, photos, heights, max_overlap)
+    return _Job(rng, Canvas(ground), tier, photos, heights, max_overlap, cast)
 
 
 def _finished(canvas: Canvas, image: Rgb, blur_px: float = 0.0) -> Scene:
@@ -180,7 +185,7 @@ def _distract(job: _Job) -> None:
     rng = job.rng
     low, high = job.heights
     height = float(np.exp(rng.uniform(np.log(max(8.0, low)), np.log(max(high * 0.9, 9.0)))))
-    sprite = render_distractor(rng, height, texture=_texture(job))
+    sprite = job.cast.others(rng, height, _texture(job))
     placed, _ = _bent(job, sprite)
     size = job.canvas.image.shape
     x = int(rng.integers(-placed.shape.shape[1] // 3, size[1]))
@@ -217,7 +222,7 @@ def _plant(job: _Job, height: float, at: tuple[float, float] | None = None, styl
     rng, canvas = job.rng, job.canvas
     for attempt in range(4):
         painted = style or draw_style(rng, job.tier, height, bold=attempt > 1)
-        sprite = render_sprite(random_crewmate(rng), height, painted, rng, texture=_texture(job))
+        sprite = job.cast.planted(rng, height, painted, lambda: _texture(job))
         placed, keypoints = _bent(job, sprite)
         h, w = placed.shape.shape
         x, y = _corner(rng, canvas.image.shape, (h, w)) if at is None else (int(at[0] - w / 2), int(at[1] - h / 2))
