@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,17 +64,66 @@ def fit(
     )
 
 
-def expected_error(probability: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = 10) -> float:
-    """Expected calibration error over equal-mass bins (Naeini et al., 2015)."""
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Findings of like probability: what was stated of them on average, and the share that was real.
+
+    weight: how much they count together, of all findings
+    """
+
+    stated: float
+    real: float
+    weight: float
+    findings: int
+
+
+def reliability(
+    probability: NDArray[Any], correct: NDArray[np.bool_], bins: int = 10, *, weight: NDArray[np.float64] | None = None
+) -> list[ReliabilityBin]:
+    """Bins of equal mass by rising probability; fewer where there are fewer findings.
+
+    Args:
+        probability: (n,) stated.
+        correct: (n,) whether it was real.
+        weight: (n,) how much each counts; by default once.
+    """
+    mass = np.ones(len(probability)) if weight is None else weight
     order = np.argsort(probability, kind="stable")
-    chunks = np.array_split(order, bins)
-    return float(sum(len(c) / len(order) * abs(probability[c].mean() - correct[c].mean()) for c in chunks if len(c)))
+    order = order[mass[order] > 0]
+    if not len(order):
+        return []
+    ends = np.cumsum(mass[order])
+    place = np.minimum((ends - mass[order] / 2) / ends[-1] * bins, bins - 1).astype(int)
+    chunks = [order[place == number] for number in range(bins)]
+    return [
+        ReliabilityBin(
+            stated=float(np.average(probability[rows].astype(np.float64), weights=mass[rows])),
+            real=float(np.average(correct[rows], weights=mass[rows])),
+            weight=float(mass[rows].sum() / ends[-1]),
+            findings=len(rows),
+        )
+        for rows in chunks
+        if len(rows)
+    ]
 
 
-def area_under_curve(score: NDArray[Any], correct: NDArray[np.bool_]) -> float:
-    """Chance that a real finding scores above a false one, ties counting half."""
-    real, false = score[correct], np.sort(score[~correct])
-    if not len(real) or not len(false):
+def expected_error(
+    probability: NDArray[Any], correct: NDArray[np.bool_], bins: int = 10, *, weight: NDArray[np.float64] | None = None
+) -> float:
+    """Expected calibration error over equal-mass bins (Naeini et al., 2015); NaN without findings."""
+    found = reliability(probability, correct, bins, weight=weight)
+    return sum(one.weight * abs(one.stated - one.real) for one in found) if found else float("nan")
+
+
+def area_under_curve(
+    score: NDArray[Any], correct: NDArray[np.bool_], *, weight: NDArray[np.float64] | None = None
+) -> float:
+    """Chance that a real finding scores above a false one, ties counting half; NaN without one of each."""
+    mass = np.ones(len(score)) if weight is None else weight
+    order = np.argsort(score[~correct], kind="stable")
+    false, below = score[~correct][order], np.r_[0.0, np.cumsum(mass[~correct][order])]
+    real = mass[correct]
+    if not real.sum() or not below[-1]:
         return float("nan")
-    below = np.searchsorted(false, real, side="left") + np.searchsorted(false, real, side="right")
-    return float(below.mean() / 2 / len(false))
+    first, last = (np.searchsorted(false, score[correct], side=side) for side in ("left", "right"))
+    return float(real @ (below[first] + below[last]) / 2 / below[-1] / real.sum())

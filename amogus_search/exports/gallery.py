@@ -7,16 +7,12 @@ clean, and shows every finding a second time enlarged, since the best ones are t
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import math
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +24,8 @@ from amogus_search.core.types import Hit, Pixels
 from amogus_search.errors import UsageError
 from amogus_search.exports.folders import check_outside, claim_folder, write_whole
 from amogus_search.exports.json_form import detection_json
-from amogus_search.exports.pictures import Picture, Problem, ReadPixels, encoded, read_picture, shrunk
+from amogus_search.exports.pages import filled, one_line, picture_uri, policy, template
+from amogus_search.exports.pictures import Picture, Problem, ReadPixels, read_picture, shrunk
 from amogus_search.exports.wording import rarity_words
 from amogus_search.settings import DEFAULT_THRESHOLD
 
@@ -55,10 +52,6 @@ class GallerySettings:
     min_amogusness: float = DEFAULT_THRESHOLD
     quality: int = 80
     max_bytes: int = 64 * 1024 * 1024
-
-
-LOSSLESS_PX = 96
-"""Findings up to this size are stored exactly: compression would smear pixel art, and they cost nothing."""
 
 
 @dataclass(frozen=True)
@@ -158,20 +151,13 @@ class _Album:
 
     def add(self, pixels: Pixels) -> int:
         """Keeps a picture; the answer is its place."""
-        if max(pixels.shape[:2]) <= LOSSLESS_PX:
-            uri = _data_uri(encoded(pixels, "PNG", 0), "png")
-        else:
-            uri = _data_uri(encoded(pixels, "WEBP", self.settings.quality), "webp")
+        uri = picture_uri(pixels, self.settings.quality)
         self.size += len(uri)
         self.pictures.append(uri)
         return len(self.pictures) - 1
 
 
 _OVERVIEWS = ((60, 960), (200, 640), (math.inf, 480))
-
-
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _items(hits: Sequence[Hit], read_pixels: ReadPixels, album: _Album, link_originals: bool) -> list[dict[str, Any]]:
@@ -243,28 +229,18 @@ def _address(path: bytes) -> str | None:
 
 
 def _render(title: str, subtitle: str, data: Mapping[str, Any]) -> str:
-    style, script = _template("gallery.css"), _template("gallery.js")
-    policy = {
-        "default-src": "'none'",
-        "img-src": "data:",
-        "style-src": f"'sha256-{_digest(style)}'",
-        "script-src": f"'sha256-{_digest(script)}'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    return "".join(
-        _filled(
-            _template("gallery.html"),
-            {
-                "generator": GENERATOR,
-                "policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-                "title": html.escape(_one_line(title)),
-                "subtitle": html.escape(_one_line(subtitle)),
-                "style": style,
-                "script": script,
-                "data": script_json(data),
-            },
-        )
+    style, script = (template("amogus_search.exports", name) for name in ("gallery.css", "gallery.js"))
+    return filled(
+        template("amogus_search.exports", "gallery.html"),
+        {
+            "generator": GENERATOR,
+            "policy": policy(style, script),
+            "title": html.escape(one_line(title)),
+            "subtitle": html.escape(one_line(subtitle)),
+            "style": style,
+            "script": script,
+            "data": script_json(data),
+        },
     )
 
 
@@ -272,21 +248,3 @@ def script_json(data: Mapping[str, Any]) -> str:
     """JSON that cannot end the script element it stands in, nor open a comment there."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _filled(template: str, values: Mapping[str, str]) -> Iterator[str]:
-    """The template with its {{names}} replaced in one pass, so that a value with braces in it stays as it is."""
-    for place, part in enumerate(re.split(r"\{\{(\w+)\}\}", template)):
-        yield values[part] if place % 2 else part
-
-
-def _template(name: str) -> str:
-    return (resources.files("amogus_search.exports") / "templates" / name).read_text("utf-8")
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _one_line(text: str) -> str:
-    return display_path(text.encode("utf-8", "surrogateescape"))
