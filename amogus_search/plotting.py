@@ -90,6 +90,15 @@ class Axes:
     size_inches: tuple[float, float] = (5.6, 3.6)
 
 
+def require() -> None:
+    """Find out early whether plots can be drawn, before an hour's work that ends in one.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed (extra `eval`).
+    """
+    _library()
+
+
 def line_chart(series: Sequence[Series], axes: Axes | None = None) -> str:
     """Lines over common axes, as SVG text.
 
@@ -111,30 +120,49 @@ def line_chart(series: Sequence[Series], axes: Axes | None = None) -> str:
     return _drawn(draw, axes or Axes(), legend=any(one.name for one in series))
 
 
-def reliability_chart(stated: ArrayLike, seen: ArrayLike, counts: ArrayLike, axes: Axes | None = None) -> str:
+def reliability_chart(stated: ArrayLike, seen: ArrayLike, axes: Axes | None = None) -> str:
     """Stated probability against the share that was real: a bar a bin, and the diagonal of an honest score.
 
     Args:
         stated: (bins,) mean probability of each bin.
         seen: (bins,) share of real ones in it.
-        counts: (bins,) findings in it; written over the bars.
 
     Raises:
         MissingExtraError: matplotlib is not installed (extra `eval`).
     """
-    x, y, n = np.asarray(stated, float), np.asarray(seen, float), np.asarray(counts, int)
+    x, y = np.asarray(stated, float), np.asarray(seen, float)
 
     def draw(plot: Any) -> None:
         plot.plot([0, 1], [0, 1], color=MUTED, linewidth=1.1, linestyle=(0, (4, 3)), label="honest")
-        plot.vlines(x, np.minimum(x, y), np.maximum(x, y), color=COLOURS[1], linewidth=4, alpha=0.55, label="gap")
-        plot.bar(x, y, width=0.035, color=COLOURS[0], alpha=0.85, label="real")
-        for at, height, count in zip(x, y, n, strict=True):
-            plot.text(at, min(height + 0.02, 1.01), f"{count}", ha="center", va="bottom", fontsize=7, color=MUTED)
+        plot.bar(x, y, width=0.022, color=COLOURS[0], alpha=0.6, label="real")
+        plot.vlines(x, np.minimum(x, y), np.maximum(x, y), color=COLOURS[1], linewidth=1.6, label="off by")
 
     around = axes or Axes("Reliability", "stated", "share that was real")
     if around.x_range is None and around.y_range is None:
         around = _with_ranges(around, (-0.03, 1.03), (0.0, 1.08))
     return _drawn(draw, around, legend=True)
+
+
+def bar_chart(names: Sequence[str], groups: Sequence[tuple[str, ArrayLike]], axes: Axes | None = None) -> str:
+    """Values by name, the groups side by side, as SVG text; NaN leaves a gap.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed (extra `eval`).
+    """
+    places, width = np.arange(len(names)), 0.8 / max(1, len(groups))
+
+    def draw(plot: Any) -> None:
+        for number, (name, values) in enumerate(groups):
+            heights = np.asarray(values, float)
+            x = places + (number - (len(groups) - 1) / 2) * width
+            plot.bar(x, np.nan_to_num(heights), width * 0.92, color=COLOURS[number % len(COLOURS)], label=name or None)
+            for at, height in zip(x, heights, strict=True):
+                said = f"{height:.2f}" if np.isfinite(height) else "–"
+                plot.text(at, np.nan_to_num(height), said, ha="center", va="bottom", fontsize=7, color=MUTED)
+        plot.set_xticks(places, list(names))
+        plot.grid(axis="x", visible=False)
+
+    return _drawn(draw, axes or Axes(), legend=any(name for name, _ in groups))
 
 
 def histogram(groups: Sequence[tuple[str, ArrayLike]], axes: Axes | None = None, *, bins: int = 30) -> str:
@@ -166,13 +194,19 @@ def _with_ranges(axes: Axes, x_range: tuple[float, float], y_range: tuple[float,
     return Axes(axes.title, axes.x, axes.y, x_range, y_range, axes.x_log, axes.y_log, axes.size_inches)
 
 
-def _drawn(draw: Callable[[Any], None], axes: Axes, *, legend: bool) -> str:
+def _library() -> Any:
     try:
         import matplotlib as mpl
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("drawing plots needs matplotlib", 'pip install "amogus_search[eval]"') from error
+    return mpl
+
+
+def _drawn(draw: Callable[[Any], None], axes: Axes, *, legend: bool) -> str:
+    mpl = _library()
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLES)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from amogus_search.errors import MissingExtraError
-from amogus_search.plotting import Axes, Series, histogram, line_chart, reliability_chart
+from amogus_search.plotting import Axes, Series, bar_chart, histogram, line_chart, reliability_chart, require
 
 pytest.importorskip("matplotlib")
 
@@ -16,7 +16,8 @@ X = np.arange(5)
 
 def drawings():
     yield line_chart([Series(X, X**2, "a"), Series(X, X, look="dashed")], Axes("Title", "x", "y", y_log=True))
-    yield reliability_chart([0.1, 0.9], [0.2, 0.8], [10, 20])
+    yield reliability_chart([0.1, 0.9], [0.2, 0.8])
+    yield bar_chart(["small", "large"], [("a", [0.5, np.nan]), ("b", [1, 0])])
     yield histogram([("real", [0.1, 0.2, np.nan]), ("false", [0.9])], Axes(x_range=(0, 1)), bins=10)
 
 
@@ -45,7 +46,7 @@ def test_a_plot_needs_no_inline_style():
 
 
 def test_empty_and_missing_values_are_drawn_as_nothing():
-    for drawing in (line_chart([Series([], [])]), histogram([("none", [])]), reliability_chart([], [], [])):
+    for drawing in (line_chart([Series([], [])]), histogram([("none", [])]), reliability_chart([], [])):
         ET.fromstring(drawing)
 
 
@@ -57,3 +58,5 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"amogus_search\[eval\]"):
         line_chart([Series(X, X)])
+    with pytest.raises(MissingExtraError):
+        require()
