@@ -5,6 +5,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from amogus_search.synth import brush
 from amogus_search.synth.canvas import Canvas
 from amogus_search.synth.compose import Placed
 from amogus_search.synth.palette import Colour, random_colour, random_grey
@@ -27,20 +28,13 @@ def lettering(text: str, height_px: float, ink: Colour, edge: Colour | None, fon
     weight = max(1, round(height_px / 11))
     border = max(1, round(height_px / 9)) if edge is not None else 0
     (width, height), base = cv2.getTextSize(text, font, scale, weight)
-    size = (height + base + 2 * border + 2, width + 2 * border + 2)
-    at = (border + 1, height + border)
-    rgba, mask = np.zeros((*size, 4), np.float32), np.zeros(size, np.uint8)
-    if edge is not None:
-        cv2.putText(mask, text, at, font, scale, 255, weight + 2 * border, cv2.LINE_AA)
-        rgba[..., :3] = edge
-    face = np.zeros(size, np.uint8)
-    cv2.putText(face, text, at, font, scale, 255, weight, cv2.LINE_AA)
+    face = np.zeros((height + base + 2 * border + 2, width + 2 * border + 2), np.uint8)
+    cv2.putText(face, text, (border + 1, height + border), font, scale, 255, weight, cv2.LINE_AA)
+    mask = brush.grow(face, border) if edge is not None else face
     share = face.astype(np.float32)[..., None] / 255
-    rgba[..., :3] = rgba[..., :3] * (edge is not None) * (1 - share) + np.array(ink, np.float32) * (
-        share if edge is not None else 1
-    )
-    mask = np.asarray(cv2.max(mask, face), np.uint8)
-    rgba[..., 3] = mask
+    rim = np.array(ink if edge is None else edge, np.float32)
+    rgb = rim + (np.array(ink, np.float32) - rim) * share
+    rgba = np.dstack([rgb, mask]).astype(np.float32)
     return Placed(rgba, mask, 0, 0)
 
 
