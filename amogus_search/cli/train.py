@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from amogus_search.cli.parameters import DetectorOption, QuietOption
+from amogus_search.cli.parameters import DetectorOption, QuietOption, with_options
+from amogus_search.cli.records import note
 from amogus_search.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from amogus_search.training.recipe_run import Event
 
 app = typer.Typer(name="train", help="Train the models; runs can be stopped and go on.", no_args_is_help=True)
 
@@ -19,57 +26,92 @@ PhotosOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", help="Of the whole run.")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class DetectorOptions:
+    """What shapes a training run, named as in `DetectorTraining`; what is not given stays as the recipe has it."""
+
+    data: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Data sets of `amogus synth scenes`; may be repeated.")
+    ] = None
+    start: Annotated[Path | None, typer.Option(metavar="FILE", help="State dict to start from.")] = None
+    photos: PhotosOption = None
+    hard: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="False findings of `amogus train mine`, to unlearn.")
+    ] = None
+    architecture: Annotated[
+        str | None, typer.Option(metavar="NAME", help="yolov8n-pose (the default), yolo11n-pose or yolo26n-pose.")
+    ] = None
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; by default 8.")] = None
+    batch: Annotated[int | None, typer.Option(min=1, help="Pictures a step; by default 32.")] = None
+    side_px: Annotated[
+        int | None, typer.Option("--size", min=64, help="Side of the training pictures, in pixels; by default 320.")
+    ] = None
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Its peak, by default 0.001; lower when going on from trained weights."),
+    ] = None
+    negative_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How many pictures are bare photos; by default 0.2.")
+    ] = None
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop a training, resumably, after so long; 0: never.")
+    ] = None
+    seed: Annotated[int | None, typer.Option(help="Of each training; by default 0.")] = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that were given, as values of a recipe."""
+        values = {key: value for key, value in asdict(self).items() if value is not None}
+        texts = {key: str(values[key]) for key in ("start", "photos", "hard") if key in values}
+        return values | texts | ({"data": list(map(str, values["data"]))} if "data" in values else {})
+
+
 @app.command("detector")
+@with_options
 def detector(
     out: OutArgument,
-    data: Annotated[list[Path], typer.Option("--data", metavar="DIR", help="Data sets of `amogus synth scenes`.")],
-    start: Annotated[Path | None, typer.Option(metavar="FILE", help="State dict to start from.")] = None,
-    photos: PhotosOption = None,
-    hard: Annotated[
-        Path | None, typer.Option("--hard", metavar="FILE", help="False findings of `amogus train mine`, to unlearn.")
+    options: DetectorOptions,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="A recipe in TOML, or the name of ours: detector.")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 8,
-    batch: Annotated[int, typer.Option(min=1)] = 32,
-    size: Annotated[int, typer.Option(min=64, help="Side of the training pictures, in pixels.")] = 320,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Its peak; lower when going on from trained weights.")] = (
-        1e-3
-    ),
-    negative_share: Annotated[float, typer.Option(min=0, max=1, help="How many pictures are bare photos.")] = 0.2,
-    minutes: Annotated[float, typer.Option(min=0, help="Stop, resumably, after so long; 0: never.")] = 0.0,
-    seed: SeedOption = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="STEP.KEY=VALUE", help="Replace one value of the recipe.")
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Train the detector on drawn scenes; prints a line an epoch."""
+    """Train the detector on drawn scenes; prints a line an epoch.
+
+    With --config the steps of a recipe are done one after the other, each in a folder below OUT: drawing scenes,
+    training, mining false findings, blending. Options count for every step that trains. Run it again to go on.
+    """
+    from amogus_search.training.recipe import read_recipe
+
+    recipe = read_recipe(config, options.given(), settings or ())
     _require_torch()
     from amogus_search import registry, weights
     from amogus_search.cli.progress import ProgressDisplay
-    from amogus_search.training.detector import DetectorTraining, export_best, train_detector
+    from amogus_search.training.recipe_run import run_recipe
 
-    config = DetectorTraining(
-        data=tuple(map(str, data)),
-        start=str(start or ""),
-        photos=str(photos or ""),
-        hard=str(hard or ""),
-        side_px=size,
-        epochs=epochs,
-        batch=batch,
-        learning_rate=learning_rate,
-        negative_share=negative_share,
-        seed=seed,
-        minutes=minutes,
-    )
+    if find_spec("matplotlib") is None:
+        note('losses.svg is not drawn: pip install "amogus_search[train]" brings matplotlib', quiet=quiet)
+    workers = max(1, (os.cpu_count() or 1) - 1)
     with ProgressDisplay(quiet=quiet) as progress:
+        for event in run_recipe(out, recipe, weights.motif(registry.DEFAULT), tick=progress, workers=workers):
+            print(_told(event), flush=True)
 
-        def tick(epoch: int, done: int, total: int) -> None:
-            progress(f"epoch {epoch + 1}", done, total)
 
-        for result in train_detector(out, config, weights.motif(registry.DEFAULT), tick=tick):
-            print(
-                f"epoch {result.epoch}: AP50 {result.ap50:.3f}, recall {result.recall:.3f}, "
-                f"{result.false_share:.2f} false a picture, {result.seconds:.0f} s",
-                flush=True,
-            )
-    print(f"best weights: {export_best(out, config, weights.motif(registry.DEFAULT))}")
+def _told(event: Event) -> str:
+    """One line of what happened."""
+    prefix = f"{event.step}: " if event.step else ""
+    if event.epoch is not None:
+        one = event.epoch
+        measured = f"AP50 {one.ap50:.3f}, recall {one.recall:.3f}, {one.false_share:.2f} false a picture"
+        return f"{prefix}epoch {one.epoch}: {measured}, {one.seconds:.0f} s"
+    told = {
+        "kept": "done before, kept",
+        "paused": "its minutes are over; the same command goes on. Best weights so far",
+        "done": "done",
+    }
+    return f"{prefix}{told[event.what]}: {event.made}"
 
 
 @app.command("mine")
@@ -86,23 +128,20 @@ def mine(
     """
     from amogus_search import registry
     from amogus_search.cli.progress import ProgressDisplay
-    from amogus_search.evaluation.detection import judge
-    from amogus_search.evaluation.labelled import held_out, read_dataset
-    from amogus_search.settings import DEFAULT_PROFILE, PROFILES
     from amogus_search.sources.workers import DecodePool
     from amogus_search.training import mining
+    from amogus_search.training.negatives import mine_false_findings
 
-    images = read_dataset(photos)
-    left_out = set(held_out(images))
-    images = [image for image in images if image not in left_out]
-    found = []
     with DecodePool() as pool, ProgressDisplay(quiet=quiet) as progress:
-        for one in judge(images, pool, registry.load_detector(detector), PROFILES[DEFAULT_PROFILE]):
-            found.append((one.image.path, one.size_wh, one.detections))
-            progress("mining", len(found), len(images))
-    mined = mining.hard_negatives(found, min_confidence)
+        mined, number = mine_false_findings(
+            photos,
+            registry.load_detector(detector),
+            pool,
+            min_confidence=min_confidence,
+            tick=lambda done, total: progress("mining", done, total),
+        )
     mining.write(mined, out)
-    print(f"{out}: {len(mined)} false findings in {len(images)} photos")
+    print(f"{out}: {len(mined)} false findings in {number} photos")
 
 
 @app.command("blend")
@@ -115,12 +154,9 @@ def blend(
     """Write the weighted mean of two runs, and its ONNX form beside it."""
     _require_torch()
     from amogus_search import registry, weights
-    from amogus_search.training import pose_model
-    from amogus_search.training.detector import DetectorTraining, export_tensors
+    from amogus_search.training.recipe_run import blend_files
 
-    architecture = DetectorTraining(data=()).architecture
-    pose_model.save_tensors(pose_model.blend(first, second, share), out, {"architecture": architecture})
-    print(export_tensors(out, architecture, weights.motif(registry.DEFAULT)))
+    print(blend_files(first, second, share, out, weights.motif(registry.DEFAULT)))
 
 
 @app.command("embedder")
@@ -158,7 +194,5 @@ def embedder(
 
 
 def _require_torch() -> None:
-    from importlib.util import find_spec
-
     if find_spec("torch") is None or find_spec("ultralytics") is None:
         raise MissingExtraError("training needs torch and ultralytics", 'pip install "amogus_search[train]"')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from amogus_search.errors import UsageError
+
 ARCHITECTURES = ("yolov8n-pose", "yolo11n-pose", "yolo26n-pose")
 """Tried in this project; any one-class pose network that ultralytics builds by name will do."""
 
@@ -22,6 +24,9 @@ class DetectorTraining:
     negative_share: share of samples that are bare photo crops
     average_decay:  of the exponential moving average that is validated and kept
     minutes:        stop (resumably) after this long; 0: no limit
+
+    Raises:
+        UsageError: a value is out of its range.
     """
 
     data: tuple[str, ...]
@@ -39,3 +44,12 @@ class DetectorTraining:
     average_decay: float = 0.998
     seed: int = 0
     minutes: float = 0.0
+
+    def __post_init__(self) -> None:
+        lowest = {"epochs": 1, "batch": 1, "side_px": 32, "learning_rate": 0, "weight_decay": 0, "minutes": 0}
+        for name, least in lowest.items():
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is {getattr(self, name)}", f"it must be at least {least}")
+        for name in ("negative_share", "average_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name)}", "it must lie between 0 and 1")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from amogus_search.core import yolo
@@ -81,6 +82,19 @@ def save_tensors(state: Mapping[str, torch.Tensor], path: Path, metadata: Mappin
     save_file(halves, temporary, metadata=dict(metadata))
     temporary.chmod(0o644)  # safetensors makes it readable by its owner alone
     temporary.replace(path)
+
+
+def architecture_of(path: Path) -> str:
+    """What network a file of `save_tensors` holds, by its metadata; of older ones without any, YOLOv8n-pose.
+
+    Raises:
+        WeightsError: it is no safetensors file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return str((file.metadata() or {}).get("architecture", ARCHITECTURES[0]))
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as safetensors: {error}", "give best.safetensors of a run") from None
 
 
 def blend(first: Path, second: Path, share: float) -> dict[str, torch.Tensor]:
