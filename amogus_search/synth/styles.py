@@ -118,7 +118,7 @@ def paint_outline(
 ) -> Sprite:
     """Any outline, crewmate or not, painted by one of PAINTERS."""
     layer, parts = _painted(outline, front, painter, height_px, palette, rng, texture)
-    return _trimmed(layer, parts.keypoints, height_px / parts.unit, attributes)
+    return trimmed(layer, parts.keypoints, height_px / parts.unit, attributes)
 
 
 def _painted(
@@ -131,10 +131,22 @@ def _painted(
     texture: Texture | None = None,
 ) -> tuple[Layer, Parts]:
     """Painted somewhat larger than asked, so that shrinking smooths the borders."""
-    parts = rasterize(outline, float(np.clip(height_px * 1.1, 60, 400)), front)
+    parts = rasterize(outline, working_height(height_px), front)
+    return paint_parts(parts, painter, palette, rng, texture), parts
+
+
+def working_height(height_px: float) -> float:
+    """How tall, in pixels, something is painted that will be `height_px` tall."""
+    return float(np.clip(height_px * 1.1, 60, 400))
+
+
+def paint_parts(
+    parts: Parts, painter: str, palette: Palette, rng: np.random.Generator, texture: Texture | None = None
+) -> Layer:
+    """The masks painted by one of PAINTERS, at their own size."""
     if painter == "textured":
-        return textures.textured(parts, palette, rng, texture), parts
-    return PAINTERS[painter](parts, palette, rng), parts
+        return textures.textured(parts, palette, rng, texture)
+    return PAINTERS[painter](parts, palette, rng)
 
 
 def _attributes(c: Crewmate, style: str, palette: Palette, outline: Outline, front: int) -> SpriteAttributes:
@@ -155,7 +167,7 @@ def _resized(layer: Layer, size_wh: tuple[int, int]) -> Layer:
     return Layer(rgba, np.asarray(cv2.resize(layer.shape, size_wh, interpolation=how), np.uint8), layer.blend)
 
 
-def _trimmed(layer: Layer, keypoints: np.ndarray, scale: float, attributes: SpriteAttributes) -> Sprite:
+def trimmed(layer: Layer, keypoints: np.ndarray, scale: float, attributes: SpriteAttributes) -> Sprite:
     """The sprite at its final size, without empty margins."""
     x, y, w, h = cv2.boundingRect(_seen(layer))
     cut = np.s_[y : y + h, x : x + w]
@@ -197,7 +209,7 @@ def _pixelated_sprite(crewmate: Crewmate, height_px: float, palette: Palette, rn
     layer, parts = _painted(outline, crewmate.front, painter, 64, palette, rng)
     rows = int(rng.integers(8, 26))
     attributes = _attributes(crewmate, "pixelated", palette, outline, crewmate.front)
-    small = _trimmed(layer, parts.keypoints, rows / parts.unit, attributes)
+    small = trimmed(layer, parts.keypoints, rows / parts.unit, attributes)
     hard = np.where(small.rgba[..., 3] > 110, np.uint8(255), np.uint8(0))
     factor = height_px / rows
     factor = max(1.0, round(factor)) if rng.random() < 0.6 else factor
