@@ -32,7 +32,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "fast": Profile("fast", full_px=(640,), native_tiles=False),
         "balanced": Profile("balanced", full_px=(640, 320), native_tiles=True),
         "thorough": Profile(
-            "thorough", full_px=(640, 320), native_tiles=True, enlarge=(2, 4), enlarge_pixel_art=(2, 4, 8)
+            "thorough", full_px=(640, 320), native_tiles=True, enlarge=(2, 4), enlarge_pixel_art=(2, 4, 8, 12)
         ),
     }
 )

@@ -1,0 +1,33 @@
+import json
+
+import numpy as np
+from PIL import Image
+
+
+def red_boxes(size_wh, *boxes):
+    pixels = np.full((size_wh[1], size_wh[0], 3), 250, np.uint8)
+    pixels[::2] = 235
+    for x1, y1, x2, y2 in boxes:
+        pixels[y1:y2, x1:x2] = (230, 20, 20)
+    return Image.fromarray(pixels)
+
+
+def test_a_canvas_is_compared_with_the_templates_and_with_a_list(amogus, workplace):
+    red_boxes((60, 50), (10, 10, 15, 15), (40, 20, 45, 26)).save("canvas.png")
+    (workplace / "m.csv").write_text("rule,pattern,x,y,w,h\nstrict,0,10,10,5,5\nstrict,0,30,40,5,5\n")
+    done = amogus(
+        "eval", "rplace", "canvas.png", "--matches", "m.csv", "--report", "out", "--detector", "fake", "-f", "json"
+    )
+    assert done.code == 0, done.err
+    strict, template = json.loads(done.out)
+    assert (strict["reference"], strict["boxes"], strict["recall_iou_0.5"]) == ("strict", 2, 0.5)
+    assert (template["reference"], template["boxes"]) == ("template", 0)
+    assert (strict["findings"], strict["unmatched"]) == (2, 1)
+    assert (workplace / "out" / "missed_strict.png").exists()
+
+
+def test_a_list_that_is_none_is_a_usage_error(amogus, workplace):
+    red_boxes((60, 50)).save("canvas.png")
+    done = amogus("eval", "rplace", "canvas.png", "--matches", "canvas.png", "--report", "out", "--detector", "fake")
+    assert done.code == 2
+    assert "rule, x, y, w, h" in done.err
