@@ -183,9 +183,12 @@ def histogram(groups: Sequence[tuple[str, ArrayLike]], axes: Axes | None = None,
     def draw(plot: Any) -> None:
         for number, ((name, _), one) in enumerate(zip(groups, finite, strict=True)):
             colour = COLOURS[number % len(COLOURS)]
-            counts = np.histogram(one, edges)[0]
-            plot.stairs(counts, edges, fill=True, color=colour, alpha=0.35)
-            plot.stairs(counts, edges, color=colour, linewidth=1.4, label=name or None)
+            # A logarithmic axis has no place for none: half a one stands for it, at the foot of the plot.
+            foot = 0.5 if around.y_log else 0.0
+            counts = np.maximum(np.histogram(one, edges)[0], foot)
+            plot.stairs(counts, edges, fill=True, baseline=foot, color=colour, alpha=0.35)
+            plot.stairs(counts, edges, baseline=foot, color=colour, linewidth=1.4, label=name or None)
+            plot.set_ylim(bottom=foot)
 
     return _drawn(draw, around, legend=any(name for name, _ in groups))
 

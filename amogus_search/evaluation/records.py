@@ -88,7 +88,7 @@ def records_of(judged: Sequence[Judged], scorer: Scorer) -> list[ImageRecord]:
 
 def dataset_digest(judged: Iterable[Judged]) -> str:
     """Names a set of pictures and labels, whatever the files are called and however they are ordered."""
-    lines = [f"{one.sha256} {_rounded(one.truth)} {_rounded(one.points.reshape(len(one.truth), -1))}" for one in judged]
+    lines = [f"{one.sha256} {_rounded(one.truth)} {[_rounded(points) for points in one.points]}" for one in judged]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:32]
 
 
