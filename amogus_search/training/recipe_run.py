@@ -65,7 +65,7 @@ def run_recipe(
     """
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(out, {step.name: step for step in recipe.steps}, motif, tick, workers)
+    run = _Run(out, {step.name: step for step in recipe.steps if step.name}, motif, tick, workers)
     write_whole(out / "recipe.json", json.dumps(recipe.to_dict(), indent=1) + "\n")
     for step in recipe.steps:
         for event in run.do(step):
