@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from amogus_search.cli.parameters import (
+    DEFAULT_PROFILE_NAME,
     DetectorOption,
     FormatOption,
     ProfileName,
@@ -27,6 +28,7 @@ SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Which are drawn 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("rplace")(with_options(rplace))
+    app.command("needle")(with_options(needle))
 
 
 def rplace(
@@ -71,3 +73,46 @@ def rplace(
     values = comparison.to_dict()
     shared = {"findings": values["findings"], "unmatched": values["unmatched"]}
     write_rows([{**row, **shared} for row in values["references"]], format)
+
+
+def needle(
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="Large photos without the motif.")],
+    thresholds: Thresholds,
+    draws: Annotated[int, typer.Option("-n", "--draws", min=1, metavar="N", help="How many needles.")] = 100,
+    area: Annotated[float, typer.Option(min=1e-6, max=0.2, help="Of a needle, as a share of the photo.")] = 0.001,
+    tier: Annotated[Literal["plain", "varied", "disguised", "mixed"], typer.Option(help="How it is drawn.")] = "varied",
+    detector: DetectorOption = "amogus",
+    profile: ProfileOption = DEFAULT_PROFILE_NAME,
+    seed: SeedOption = 0,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="OUT", help="Folder for contact sheets and needles.json.")
+    ] = None,
+    format: FormatOption = "table",  # noqa: A002
+    quiet: QuietOption = False,
+) -> None:
+    """Hide one small rendered amogus at a time in large photos, and count what is found.
+
+    Recall at IoU 0.5 with its 95 % interval; false findings per photo, as the photos are and with the needles in them.
+    """
+    from amogus_search.cli.progress import ProgressDisplay
+    from amogus_search.cli.records import write_rows
+    from amogus_search.evaluation import needle as measure
+    from amogus_search.evaluation.labelled import entries, read_dataset
+    from amogus_search.finder import Finder
+    from amogus_search.sources.workers import DecodePool
+
+    images = read_dataset(photos)
+    finder = Finder.load(detector)
+    settings = measure.NeedleSettings(draws=draws, area=area, tier=tier, seed=seed)
+    with DecodePool() as pool, ProgressDisplay(quiet=quiet) as progress:
+        for test in measure.run(
+            pool.decode(entries(images)),
+            len(images),
+            lambda pictures: finder.find(pictures, PROFILES[profile]),
+            thresholds.resolved(),
+            settings,
+        ):
+            progress("photos", len(test.bare_false), len(images))
+    if report is not None:
+        measure.write_report(report, test, {"detector": detector, "profile": profile})
+    write_rows([test.to_dict()], format)

@@ -31,3 +31,16 @@ def test_a_list_that_is_none_is_a_usage_error(amogus, workplace):
     done = amogus("eval", "rplace", "canvas.png", "--matches", "canvas.png", "--report", "out", "--detector", "fake")
     assert done.code == 2
     assert "rule, x, y, w, h" in done.err
+
+
+def test_needles_are_hidden_and_counted(amogus, workplace):
+    (workplace / "photos").mkdir()
+    for name in ("a.png", "b.png"):
+        red_boxes((300, 240), (20, 20, 40, 50)).save(workplace / "photos" / name)
+    words = ("eval", "needle", "photos", "-n", "3", "--area", "0.02", "--detector", "fake", "-f", "json")
+    done = amogus(*words, "--profile", "fast", "--report", "out")
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)
+    assert (row["photos"], row["needles"]) == (2, 3)
+    assert row["false_per_photo"] == 1.0
+    assert (workplace / "out" / "needles.json").exists()
