@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -55,14 +56,16 @@ def compile_onnx(
     precision: Precision = "f32",
     shapes: Mapping[str, Sequence[int]] | None = None,
     threads: int = 0,
+    constants: bytes = b"",
 ) -> CompiledModel:
     """Compile an ONNX model held in memory, reshaping its dynamic axes to fixed ones.
 
     Args:
-        model: the file's bytes (already verified by whoever read them).
+        model: the file's bytes (already verified by whoever read them); or those of an .xml file of OpenVINO's own.
         precision: what the CPU computes in; the same value gives the same bits on one machine.
         shapes: input name -> full shape; inputs left out keep theirs.
         threads: CPU threads; 0 leaves it to OpenVINO.
+        constants: the .bin file that belongs to an .xml file; empty for ONNX.
 
     Raises:
         AmogusError: OpenVINO cannot read or compile it.
@@ -72,7 +75,7 @@ def compile_onnx(
     if threads:
         config["INFERENCE_NUM_THREADS"] = threads
     try:
-        network = core.read_model(io.BytesIO(model))
+        network = read_network(model, constants)
         if shapes:
             network.reshape({name: list(shape) for name, shape in shapes.items()})
         return CompiledModel(core.compile_model(network, "CPU", config))
@@ -81,6 +84,29 @@ def compile_onnx(
         raise AmogusError(
             f"OpenVINO cannot compile this model: {first_line}", "check that the file is an intact ONNX model"
         ) from error
+
+
+def read_network(model: bytes, constants: bytes = b"") -> Any:
+    """OpenVINO's own object for a model, for tools that change it.
+
+    Args:
+        model: an ONNX file; or an .xml file, with its .bin file as `constants`.
+
+    Raises:
+        RuntimeError: it is neither.
+    """
+    core = _core()
+    return core.read_model(model, constants) if constants else core.read_model(io.BytesIO(model))
+
+
+def network_files(network: Any) -> tuple[bytes, bytes]:
+    """The .xml and the .bin file of OpenVINO's object, as `compile_onnx` takes them."""
+    import openvino
+
+    with TemporaryDirectory(prefix="amogus-openvino-") as folder:
+        path = Path(folder) / "network.xml"
+        openvino.save_model(network, str(path))
+        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
 
 def save_openvino(model: bytes, path: Path) -> None:

@@ -15,6 +15,7 @@ HEAVY = (
     "cv2",
     "faiss",
     "matplotlib",
+    "nncf",
     "onnx",
     "open_clip",
     "openvino",

@@ -16,7 +16,6 @@ from amogus_search.errors import AmogusError
 from amogus_search.settings import DETECT
 
 _INPUT = "images"
-_INPUT = "images"
 """What ultralytics calls the network's input when it exports one."""
 _FLOOR = 0.05
 """Confidence below which nothing is ever reported, whatever the settings."""
@@ -29,10 +28,12 @@ class OpenVinoDetector:
 
     Args:
         name: what the user typed to get it.
-        model: the ONNX file's bytes, verified by the caller; its batch and sides must be dynamic.
+        model: the ONNX file's bytes, verified by the caller; its batch and sides must be dynamic. Or those of an
+            .xml file of OpenVINO's own, which may be quantised.
         motif: what it hunts; its keypoint names are those of the model's head, or none.
         precision: "f32" or "bf16"; by default bf16 where the CPU computes in it (half the time).
         calibration: name of the calibration fitted for it.
+        constants: the .bin file that belongs to an .xml file.
     """
 
     tile_px = 640
@@ -47,6 +48,7 @@ class OpenVinoDetector:
         calibration: str | None = None,
         batch: int = 1,
         threads: int = 0,
+        constants: bytes = b"",
     ) -> None:
         self.name = name
         self.motif = motif
@@ -54,16 +56,20 @@ class OpenVinoDetector:
         self.batch = batch
         self.precision: runtime.Precision = precision or ("bf16" if runtime.cpu_has_bf16() else "f32")
         self.fingerprint = fingerprint(
-            {"weights": hashlib.sha256(model).hexdigest(), "precision": self.precision, "version": _VERSION}
+            {"weights": hashlib.sha256(model + constants).hexdigest(), "precision": self.precision, "version": _VERSION}
         )
-        self._model, self._threads = model, threads
+        self._model, self._constants, self._threads = model, constants, threads
         self._compiled: dict[int, runtime.CompiledModel] = {}
 
     def _network(self, side: int) -> runtime.CompiledModel:
         if side not in self._compiled:
             shape = {_INPUT: (self.batch, 3, side, side)}
             self._compiled[side] = runtime.compile_onnx(
-                self._model, precision=self.precision, shapes=shape, threads=self._threads
+                self._model,
+                precision=self.precision,
+                shapes=shape,
+                threads=self._threads,
+                constants=self._constants,
             )
         return self._compiled[side]
 
