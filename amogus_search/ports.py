@@ -43,7 +43,8 @@ class Detector(Protocol):
     calibration: name of a calibration that was fitted for it, or None
 
     One that reads single pixels may have `native_only = True`: then every picture comes in tiles at its own size and
-    nothing is resized, whatever the profile.
+    nothing is resized, whatever the profile. One that reports even faint candidates may say down to which confidence,
+    as `floor`; then tiles of the highest zoom are skipped where the zoom below has no candidate at all.
     """
 
     name: str

@@ -49,6 +49,8 @@ class TilingSettings:
     max_enlarged_px: a frame longer than this when enlarged is not enlarged by that factor (cost grows by the square)
     max_enlarged_pixel_art_px: the same for pixel art: canvases are large, and their figures five pixels tall
     empty_std: a tile whose pixels vary less than this (0..255) has no structure and is not paid for
+    hint_confidence: tiles of the highest zoom are paid for only where the zoom below has a candidate of at least this
+        raw score, far below any that is reported; 0 pays for all. `amogus bench tiles` says what it saves and costs
     """
 
     overlap_ratio: float = 0.2
@@ -56,6 +58,7 @@ class TilingSettings:
     max_enlarged_px: int = 8192
     max_enlarged_pixel_art_px: int = 24_576
     empty_std: float = 2.0
+    hint_confidence: float = 0.01
 
 
 @dataclass(frozen=True)

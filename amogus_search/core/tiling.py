@@ -105,6 +105,31 @@ def plan(
     return list(dict.fromkeys(tiles))
 
 
+def finest(tiles: Sequence[Tile]) -> tuple[list[Tile], list[Tile], float]:
+    """The windows in two parts, and the zoom in between: those of the highest zoom, and before them all others.
+
+    Most windows of a large picture are of its highest zoom. What these could find, the zoom below has seen already, if
+    only as a faint candidate; so they are worth a look only where there is one (see `touches`).
+
+    Returns:
+        The others, those of the highest zoom, and the highest zoom among the others. There are none of the highest zoom
+        to be chosen from, and the zoom is 0, where a single window shows it all or the zoom below is less than half:
+        there, small things would leave no trace.
+    """
+    zooms = sorted({tile.zoom for tile in tiles})
+    highest = [tile for tile in tiles if tile.zoom == zooms[-1]] if zooms else []
+    if len(highest) < 2 or len(zooms) < 2 or zooms[-2] < zooms[-1] / 2:
+        return list(tiles), [], 0.0
+    return [tile for tile in tiles if tile.zoom < zooms[-1]], highest, zooms[-2]
+
+
+def touches(tile: Tile, boxes_xyxy: Boxes) -> bool:
+    """Whether any box, in image pixels, has a part in the window."""
+    x1, y1, x2, y2 = boxes_xyxy.T
+    across = (x1 < tile.x + tile.width) & (x2 > tile.x)
+    return bool((across & (y1 < tile.y + tile.height) & (y2 > tile.y)).any())
+
+
 def cut(pixels: Pixels, tile: Tile, resize: Resize, *, scratch_zoom: float = 1.0) -> NDArray[np.uint8]:
     """(side_px, side_px, 3) uint8: the window at its zoom in the upper left, padding elsewhere.
 

@@ -17,8 +17,9 @@ from amogus_search.settings import DETECT
 
 _INPUT = "images"
 """What ultralytics calls the network's input when it exports one."""
-_FLOOR = 0.05
-"""Confidence below which nothing is ever reported, whatever the settings."""
+_FLOOR = 0.01
+"""Confidence below which nothing is ever reported, whatever the settings; low, since even faint candidates tell where a
+closer look may be worth it."""
 _VERSION = 1
 """Raised when the same weights would begin to give other answers."""
 
@@ -37,6 +38,7 @@ class OpenVinoDetector:
     """
 
     tile_px = 640
+    floor = _FLOOR
 
     def __init__(
         self,

@@ -22,8 +22,9 @@ from amogus_search.core.types import Detections
 from amogus_search.errors import MissingExtraError, WeightsError
 from amogus_search.settings import DETECT
 
-_FLOOR = 0.05
-"""Confidence below which nothing is ever reported, whatever the settings."""
+_FLOOR = 0.01
+"""Confidence below which nothing is ever reported, whatever the settings; low, since even faint candidates tell where a
+closer look may be worth it."""
 _VERSION = 1
 
 
@@ -50,6 +51,7 @@ class UltralyticsDetector:
     """
 
     tile_px = 640
+    floor = _FLOOR
     batch = 4
     calibration: str | None = None
 

@@ -13,7 +13,7 @@ from amogus_search.core import tiling
 from amogus_search.core.boxes import areas, suppress
 from amogus_search.core.evidence import with_evidence
 from amogus_search.core.pixelart import is_pixel_art
-from amogus_search.core.types import DecodedImage, Detections, SkippedImage
+from amogus_search.core.types import Boxes, DecodedImage, Detections, SkippedImage
 from amogus_search.pipeline.resize import resize, resize_cells
 from amogus_search.ports import Detector
 from amogus_search.settings import DETECT, NATIVE, TILING, DetectSettings, Profile, TilingSettings
@@ -23,11 +23,17 @@ Found = tuple[DecodedImage, Detections]
 
 @dataclass(eq=False)
 class _Job:
-    """A picture whose windows are under way."""
+    """A picture whose windows are under way.
+
+    hint_zoom: zoom of the windows whose candidates tell where to look more closely; 0 for none
+    hints:     boxes of these candidates, image pixels
+    """
 
     image: DecodedImage | SkippedImage
     waiting: int = 0
     parts: list[Detections] = field(default_factory=list)
+    hint_zoom: float = 0.0
+    hints: list[Boxes] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +62,34 @@ def detect_images(
         (picture, findings best first in pixels of the upright full picture), or the skipped picture.
     """
     profile = NATIVE if getattr(detector, "native_only", False) else profile
+    hints_from = tiles.hint_confidence if getattr(detector, "floor", 1.0) <= tiles.hint_confidence else 0.0
     queue: deque[_Job] = deque()
-    batch: list[_Window] = []
+    batch = _Batch(detector, detect, hints_from)
     for image in images:
         job = _Job(image)
         queue.append(job)
-        for window in _windows(job, detector.tile_px, profile, tiles):
-            if batch and (len(batch) == detector.batch or batch[0].tile.side_px != window.tile.side_px):
-                _run(detector, batch, detect)
-                batch = []
-            job.waiting += 1
-            batch.append(window)
+        if isinstance(image, DecodedImage):
+            _look(job, image, batch, profile, tiles)
         yield from _finished(queue, detector, detect)
-    _run(detector, batch, detect)
+    batch.run()
     yield from _finished(queue, detector, detect)
+
+
+def _look(job: _Job, image: DecodedImage, batch: _Batch, profile: Profile, settings: TilingSettings) -> None:
+    """Puts a picture's windows into the batches, those of the highest zoom only where there are hints."""
+    view = View.of(image)
+    tiles = planned_windows(image.full_wh, batch.detector.tile_px, profile, settings, pixel_art=view.pixel_art)
+    closest: list[tiling.Tile] = []
+    if batch.hints_from:
+        tiles, closest, job.hint_zoom = tiling.finest(tiles)
+    for tile in tiles:
+        batch.add(job, tile, view.cut(tile, settings.empty_std))
+    if closest:
+        batch.run()
+        hints = np.concatenate([np.zeros((0, 4), np.float32), *job.hints])
+        for tile in closest:
+            if tiling.touches(tile, hints):
+                batch.add(job, tile, view.cut(tile, settings.empty_std))
 
 
 def planned_windows(
@@ -93,32 +113,70 @@ def planned_windows(
     )
 
 
-def _windows(job: _Job, tile_px: int, profile: Profile, settings: TilingSettings) -> Iterator[_Window]:
-    if isinstance(job.image, SkippedImage):
-        return
-    pixels, size_wh = job.image.pixels, job.image.full_wh
-    pixel_art = is_pixel_art(pixels)
-    grow = resize_cells if pixel_art else resize
-    scratch_zoom = pixels.shape[1] / size_wh[0]
-    for tile in planned_windows(size_wh, tile_px, profile, settings, pixel_art=pixel_art):
-        window = tiling.cut(pixels, tile, grow, scratch_zoom=scratch_zoom)
+@dataclass(frozen=True, eq=False)
+class View:
+    """A picture as windows are cut from it."""
+
+    image: DecodedImage
+    pixel_art: bool
+
+    @classmethod
+    def of(cls, image: DecodedImage) -> View:
+        """The view of a picture: pixel art is enlarged in another way than photos."""
+        return cls(image, is_pixel_art(image.pixels))
+
+    def cut(self, tile: tiling.Tile, empty_std: float) -> NDArray[np.uint8] | None:
+        """One detector input; None if there is no structure in it."""
+        scratch_zoom = self.image.pixels.shape[1] / self.image.full_wh[0]
+        grow = resize_cells if self.pixel_art else resize
+        window = tiling.cut(self.image.pixels, tile, grow, scratch_zoom=scratch_zoom)
         width, height = tile.shown_wh
-        if not tiling.is_empty(window[:height, :width], settings.empty_std):
-            yield _Window(job, tile, window)
+        return None if tiling.is_empty(window[:height, :width], empty_std) else window
 
 
-def _run(detector: Detector, batch: list[_Window], settings: DetectSettings) -> None:
-    if not batch:
-        return
-    answers = detector.detect_tiles(np.stack([window.pixels for window in batch]))
-    for window, found in zip(batch, answers, strict=True):
-        assert isinstance(window.job.image, DecodedImage)
-        size_wh = window.job.image.full_wh
-        strong = found.keep(found.confidence >= settings.min_confidence)
-        # A coarser window shows whole whatever this one cuts (see `tiling.plan`), so a stump is never needed.
-        whole = strong.keep(~tiling.is_cut(strong.xyxy, window.tile, size_wh))
-        window.job.parts.append(tiling.to_image(whole, window.tile, size_wh))
-        window.job.waiting -= 1
+class _Batch:
+    """Windows that wait until there are enough of one size; `run` takes what there is."""
+
+    def __init__(self, detector: Detector, settings: DetectSettings, hints_from: float) -> None:
+        self.detector, self.hints_from = detector, hints_from
+        self._settings = settings
+        self._windows: list[_Window] = []
+
+    def add(self, job: _Job, tile: tiling.Tile, pixels: NDArray[np.uint8] | None) -> None:
+        """One more window; an empty one (None) is not looked at."""
+        if pixels is None:
+            return
+        waiting = self._windows
+        if waiting and (len(waiting) == self.detector.batch or waiting[0].tile.side_px != tile.side_px):
+            self.run()
+        job.waiting += 1
+        self._windows.append(_Window(job, tile, pixels))
+
+    def run(self) -> None:
+        """Look at all windows that wait."""
+        batch, self._windows = self._windows, []
+        if not batch:
+            return
+        answers = self.detector.detect_tiles(np.stack([window.pixels for window in batch]))
+        for window, found in zip(batch, answers, strict=True):
+            _take(window, found, self._settings, self.hints_from)
+
+
+def _take(window: _Window, found: Detections, settings: DetectSettings, hints_from: float) -> None:
+    job, tile = window.job, window.tile
+    job.waiting -= 1
+    size_wh = job.image.full_wh if isinstance(job.image, DecodedImage) else (0, 0)
+    if tile.zoom == job.hint_zoom:
+        job.hints.append(tiling.to_image(found.keep(found.confidence >= hints_from), tile, size_wh).xyxy)
+    job.parts.append(whole_findings(found, tile, size_wh, settings.min_confidence))
+
+
+def whole_findings(found: Detections, tile: tiling.Tile, size_wh: tuple[int, int], min_confidence: float) -> Detections:
+    """What counts of one window's findings, in image pixels."""
+    strong = found.keep(found.confidence >= min_confidence)
+    # A coarser window shows whole whatever this one cuts (see `tiling.plan`), so a stump is never needed.
+    whole = strong.keep(~tiling.is_cut(strong.xyxy, tile, size_wh))
+    return tiling.to_image(whole, tile, size_wh)
 
 
 def _finished(queue: deque[_Job], detector: Detector, settings: DetectSettings) -> Iterator[Found | SkippedImage]:

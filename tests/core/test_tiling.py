@@ -94,3 +94,25 @@ def test_a_tile_without_structure_is_empty_and_one_with_a_speck_is_not():
     specked[8:24, 8:24] = 250
     assert tiling.is_empty(flat, TILING.empty_std)
     assert not tiling.is_empty(specked, TILING.empty_std)
+
+
+def test_the_highest_zoom_can_be_chosen_from_where_the_zoom_below_is_close():
+    others, closest, below = tiling.finest(plan((6000, 4000)))
+    assert {tile.zoom for tile in closest} == {1.0}
+    assert (below, max(tile.zoom for tile in others)) == (0.5, 0.5)
+    assert len(others) + len(closest) == len(plan((6000, 4000)))
+
+
+@pytest.mark.parametrize("size_wh", [(500, 400), (1500, 1000)])
+def test_nothing_is_chosen_where_small_things_would_leave_no_trace(size_wh):
+    """A single window shows it all, or the zoom below is less than half."""
+    assert tiling.finest(plan(size_wh)) == (plan(size_wh), [], 0.0)
+    assert tiling.finest([]) == ([], [], 0.0)
+
+
+def test_a_box_touches_the_windows_that_show_a_part_of_it():
+    tile = tiling.Tile(100, 50, 64, 64, 1.0, 64)
+    inside, across, beside = ([110, 60, 120, 70], [90, 40, 101, 51], [164, 50, 170, 60])
+    for box, expected in ((inside, True), (across, True), (beside, False)):
+        assert tiling.touches(tile, np.asarray([box], np.float32)) is expected
+    assert not tiling.touches(tile, np.zeros((0, 4), np.float32))

@@ -3,7 +3,7 @@ import pytest
 
 from amogus_search.core.types import DecodedImage, FileEntry, SkippedImage
 from amogus_search.pipeline.detect import detect_images
-from amogus_search.settings import DetectSettings, Profile
+from amogus_search.settings import DetectSettings, Profile, TilingSettings
 from amogus_search.testing import FakeDetector
 
 BALANCED = Profile("balanced", full_px=(128, 64), native_tiles=True)
@@ -137,3 +137,41 @@ def test_a_detector_of_single_pixels_gets_the_picture_at_its_own_size_only():
     list(detect_images([image], detector, THOROUGH))
     assert len(detector.tiles) == 2
     assert np.array_equal(detector.tiles[0][:90], image.pixels[:, :128])
+
+
+class _Faint(_SizesSeen):
+    """Says that it reports faint candidates too, as the gate wants it; finds red boxes as ever."""
+
+    floor = 0.01
+
+
+def test_the_highest_zoom_is_paid_for_only_where_the_zoom_below_saw_something():
+    image = picture((30, 40, 60, 70), size_wh=(900, 600))
+    everywhere, gated = _SizesSeen(), _Faint()
+    ((_, all_found),) = detect_images([image], everywhere, BALANCED)
+    ((_, found),) = detect_images([image], gated, BALANCED)
+    assert found.xyxy.tolist() == all_found.xyxy.tolist()
+    assert len(gated.tiles) < 0.5 * len(everywhere.tiles)
+
+
+def test_a_picture_without_any_hint_gets_no_closer_look():
+    gated = _Faint()
+    list(detect_images([picture(size_wh=(900, 600))], gated, BALANCED))
+    everywhere = _SizesSeen()
+    list(detect_images([picture(size_wh=(900, 600))], everywhere, BALANCED))
+    assert 8 * 6 <= len(everywhere.tiles) - len(gated.tiles) <= 10 * 7
+
+
+def test_hints_of_one_picture_are_not_taken_for_another_ones():
+    gated = _Faint(batch=4)
+    images = [picture((30, 40, 60, 70), size_wh=(900, 600)), picture(size_wh=(900, 600), name=b"/q.png")]
+    results = list(detect_images(images, gated, BALANCED))
+    assert [len(found) for _, found in results] == [1, 0]
+
+
+def test_a_setting_of_zero_pays_for_all():
+    gated, everywhere = _Faint(), _SizesSeen()
+    image = picture(size_wh=(900, 600))
+    list(detect_images([image], gated, BALANCED, tiles=TilingSettings(hint_confidence=0.0)))
+    list(detect_images([image], everywhere, BALANCED))
+    assert len(gated.tiles) == len(everywhere.tiles)
