@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -101,8 +101,21 @@ class Outcome:
             claim_report_folder(out)
         self._out, self._form, self._quiet = out, form, quiet
 
-    def present(self, finder: Finder, sets: Sequence[MeasuredSet], asked: dict[str, Any]) -> None:
+    def present(
+        self,
+        finder: Finder,
+        sets: Sequence[MeasuredSet],
+        asked: dict[str, Any],
+        *,
+        columns: Callable[[MeasuredSet], dict[str, Any]] = lambda measured: {},
+    ) -> None:
         """Rows on stdout, the report into its folder.
+
+        Args:
+            finder: what found.
+            sets: what was judged.
+            asked: for the report; needs `threshold`.
+            columns: more of them for the row of a set.
 
         Raises:
             typer.Exit: with code 1, when something is worse than in the baseline.
@@ -121,8 +134,9 @@ class Outcome:
             "calibration": finder.calibration.id if finder.calibration else None,
             **asked,
         }
+        rows = [_row(finder, one, asked["threshold"]) | columns(one) for one in sets]
         if self._out is None and self._baseline is None:
-            write_rows(_rows(finder, sets, asked["threshold"]), self._form)
+            write_rows(rows, self._form)
             return
         report = report_json(sets, finder.calibration, made)
         changes = compare(report, self._baseline) if self._baseline else []
@@ -130,19 +144,15 @@ class Outcome:
             with DecodePool() as pool:
                 page = write_report(self._out, report, sets, finder.score, pool, changes)
             note(f"look at it: {page}", quiet=self._quiet)
-        rows = [c.to_dict() for c in changes] if self._baseline else _rows(finder, sets, asked["threshold"])
-        write_rows(rows, self._form)
+        write_rows([change.to_dict() for change in changes] if self._baseline else rows, self._form)
         if is_worse(changes):
             note("worse than the baseline, beyond the noise", quiet=self._quiet)
             raise typer.Exit(1)
 
 
-def _rows(finder: Finder, sets: Sequence[MeasuredSet], threshold: float) -> list[dict[str, Any]]:
+def _row(finder: Finder, measured: MeasuredSet, threshold: float) -> dict[str, Any]:
     from amogus_search.evaluation.detection import report
 
-    rows = []
-    for one in sets:
-        values = report(one.judged, finder.score, threshold).to_dict()
-        low, high = values.pop("false_interval")
-        rows.append({"data": one.name, **values, "false_low": low, "false_high": high})
-    return rows
+    values = report(measured.judged, finder.score, threshold).to_dict()
+    low, high = values.pop("false_interval")
+    return {"data": measured.name, **values, "false_low": low, "false_high": high}

@@ -98,10 +98,13 @@ def _changes(now: Mapping[str, Any], before: Mapping[str, Any], threshold: float
         measures.resampled(lambda weights, pool=pool: measures.headline(pool, threshold, weights), draws)  # type: ignore[misc]
         for pool in pools
     ]
+    # A raw confidence promises nothing, so it cannot break a promise.
+    promised = now["calibrated"] and before["calibrated"]
     rows = []
-    for metric in (*RISING, *FALLING):
+    for metric in (*RISING, *FALLING) if promised else (*RISING, "false_per_100"):
         differences = spread[1][metric] - spread[0][metric]
-        noise = BAND_DEVIATIONS * float(np.std(differences[np.isfinite(differences)], ddof=1))
+        known = differences[np.isfinite(differences)]
+        noise = BAND_DEVIATIONS * float(np.std(known, ddof=1)) if len(known) > 1 else math.nan
         rows.append(_change(str(now["name"]), metric, values[0][metric], values[1][metric], noise))
     return rows
 

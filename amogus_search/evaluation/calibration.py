@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from amogus_search.core.motif import Motif
 from amogus_search.core.types import Detections
 from amogus_search.evaluation.detection import Judged
 
+Groups: TypeAlias = Mapping[str, tuple[Sequence[Judged], float]]
+"""Name -> judged pictures, and how many pictures they stand for."""
+
 
 def findings_of(judged: Sequence[Judged]) -> tuple[Detections, NDArray[np.bool_]]:
     """All findings pooled, and (n,) whether each one is real."""
@@ -22,17 +25,38 @@ def findings_of(judged: Sequence[Judged]) -> tuple[Detections, NDArray[np.bool_]
     return together, np.concatenate([one.taken >= 0 for one in some])
 
 
-def _curve(detections: Detections, correct: NDArray[np.bool_], weight: NDArray[np.float64], *, margin: bool) -> Curve:
+def fitted_curve(
+    detections: Detections,
+    correct: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    *,
+    margin: bool = True,
+    parts: Collection[str] | None = None,
+) -> Curve:
+    """The curve from some opinions: the confidence, the verifier's margin if wanted, and the named evidence.
+
+    Args:
+        parts: of the evidence; None: all of it. What is left out gets no weight.
+    """
     names = detections.evidence_names
     table = features(detections, names)
-    if not margin:
-        table[:, 1] = 0
-    bias, confidence, slope, *parts = fit_curve(table, correct, weight)
-    return Curve(float(bias), float(confidence), float(slope), {n: float(w) for n, w in zip(names, parts, strict=True)})
+    used = [True, margin, *(parts is None or name in parts for name in names)]
+    bias, confidence, slope, *shares = fit_curve(table * used, correct, weight)
+    return Curve(
+        float(bias), float(confidence), float(slope), {n: float(w) for n, w in zip(names, shares, strict=True)}
+    )
+
+
+def pooled_groups(groups: Groups) -> tuple[Detections, NDArray[np.bool_], NDArray[np.float64]]:
+    """All findings of all groups, whether each is real, and how much each counts in the mix."""
+    found = [(*findings_of(judged), worth / max(1, len(judged))) for judged, worth in groups.values()]
+    together = Detections.concatenate([detections for detections, _, _ in found])
+    weights = [np.full(len(detections), share) for detections, _, share in found]
+    return together, np.concatenate([correct for _, correct, _ in found]), np.concatenate(weights)
 
 
 def fit(
-    groups: Mapping[str, tuple[Sequence[Judged], float]],
+    groups: Groups,
     background: Sequence[Judged],
     motif: Motif,
     made: Mapping[str, Any],
@@ -45,17 +69,10 @@ def fit(
         background: ordinary photos without the motif.
         made: what to write down about it.
     """
-    parts, truths, weights = [], [], []
-    for judged, worth in groups.values():
-        detections, correct = findings_of(judged)
-        parts.append(detections)
-        truths.append(correct)
-        weights.append(np.full(len(correct), worth / max(1, len(judged))))
-    together, correct = Detections.concatenate(parts), np.concatenate(truths)
-    weight = np.concatenate(weights)
+    together, correct, weight = pooled_groups(groups)
     has_margin = not np.isnan(together.margin).any()
-    without = _curve(together, correct, weight, margin=False)
-    with_margin = _curve(together, correct, weight, margin=True) if has_margin else without
+    without = fitted_curve(together, correct, weight, margin=False)
+    with_margin = fitted_curve(together, correct, weight) if has_margin else without
     draft = Calibration(with_margin, without, np.zeros(0), made)
     best = [float(draft.amogusness(one.detections).max(initial=0.0)) for one in background]
     mix = {name: {"pictures": len(judged), "worth": worth} for name, (judged, worth) in groups.items()}
