@@ -1,0 +1,11 @@
+"""`amogus bench`: what the parts cost, and what they are worth. One file a command."""
+
+from __future__ import annotations
+
+import typer
+
+from amogus_search.cli import bench_detector
+
+app = typer.Typer(name="bench", help="Measure the parts on this machine: detectors, tiles.", no_args_is_help=True)
+for command in (bench_detector,):
+    command.register(app)
