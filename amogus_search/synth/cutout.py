@@ -164,7 +164,7 @@ def _pure(picture: Rgb, difference: NDArray[np.float32]) -> Rgb:
         for dx in (-1, 0, 1):
             moved = np.roll(difference, (dy, dx), (0, 1))
             # Only borders take another's colour: the inside of a stroke keeps its own grain.
-            better = (moved > best) & (difference < 0.7 * moved)
+            better = (moved > best) & (difference < 0.9 * moved)
             best = np.where(better, moved, best)
             pure[better] = np.roll(picture, (dy, dx), (0, 1))[better]
     return pure

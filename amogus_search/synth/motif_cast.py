@@ -95,7 +95,8 @@ def _enlarged(cutout: Cutout, height_px: float, rng: Rng, least_line_px: float =
     # A thick solid figure only loses its shape when it is drawn bolder.
     most = _BOLDEST if cutout.line_px < _THIN * longest else _BOLDEST / 3
     bolder = float(rng.uniform(0, most)) * unit if rng.random() < 0.5 else 0.0
-    return _Enlarged(np.pad(rgba, (*pads, (0, 0)), mode="edge"), shape, detail, unit, max(0.0, missing) + bolder)
+    colours, alpha = np.pad(rgba[..., :3], (*pads, (0, 0)), mode="edge"), np.pad(rgba[..., 3], pads)
+    return _Enlarged(np.dstack([colours, alpha]), shape, detail, unit, max(0.0, missing) + bolder)
 
 
 def _parts(large: _Enlarged) -> Parts:
