@@ -1,7 +1,7 @@
 """Backends by name: a table of "module:attribute" per kind, imported on use; other packages add theirs.
 
 A name may carry an argument after a colon (`open_clip:ViT-B-32/laion2b_s34b_b79k`), and a detector may be the
-path of a `.pt` or `.onnx` file. A plug-in is an entry point of the group `amogus_search.plugins` called
+path of a `.pt`, `.onnx` or `.xml` file. A plug-in is an entry point of the group `amogus_search.plugins` called
 `KIND.NAME`, whose value is a callable: for detectors and embedders it takes the argument ("" if there is none)
 and returns the adapter; an exporter is called as `export(hits, out, read_pixels=, overwrite=, source_folders=)`.
 """
@@ -51,7 +51,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
         },
     }
 )
-_SUFFIXES = {".onnx": "onnx", ".pt": "ultralytics"}
+_SUFFIXES = {".onnx": "onnx", ".xml": "onnx", ".pt": "ultralytics"}
 
 
 def names(kind: Kind) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def _unknown(kind: Kind, name: str) -> UsageError:
     known = names(kind)
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     meant = f"did you mean {near[0]!r}? " if near else ""
-    files = ", or the path of a .onnx or .pt file" if kind == "detector" else ""
+    files = ", or the path of a .onnx, .xml or .pt file" if kind == "detector" else ""
     return UsageError(f"there is no {kind} called {name!r}", f"{meant}there are: {', '.join(known)}{files}")
 
 
@@ -137,7 +137,7 @@ def embedded_detector(argument: str) -> Detector:
 
 
 def onnx_detector(argument: str) -> Detector:
-    """A YOLO in an ONNX file of the user's own, run by OpenVINO; without keypoints if it has none that we know.
+    """A YOLO in an ONNX file of the user's own, or in OpenVINO's .xml with its .bin; no keypoints if none that we know.
 
     Raises:
         WeightsError: the file cannot be read.
@@ -152,13 +152,15 @@ def onnx_detector(argument: str) -> Detector:
     path = Path(argument)
     try:
         model = path.read_bytes()
+        constants = path.with_suffix(".bin").read_bytes() if path.suffix.lower() == ".xml" else b""
     except OSError as error:
         raise WeightsError(
-            f"the detector file {path} cannot be read: {error.strerror}", "give the path of a .onnx file"
+            f"the detector file {error.filename} cannot be read: {error.strerror}",
+            "give the path of a .onnx file, or of an .xml file with its .bin file beside it",
         ) from None
     problem: AmogusError | None = None
     for motif in (Motif(path.stem), *weights.motifs().values()):
-        detector = OpenVinoDetector(str(path), model, motif)
+        detector = OpenVinoDetector(str(path), model, motif, constants=constants)
         try:
             # Only its answer tells how many keypoints it has.
             detector.detect_tiles(np.zeros((1, detector.tile_px, detector.tile_px, 3), np.uint8))

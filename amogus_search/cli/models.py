@@ -12,7 +12,7 @@ from amogus_search.errors import MissingExtraError, UsageError
 
 app = typer.Typer(name="models", help="List the weights by name, or write them in another form.", no_args_is_help=True)
 
-Form = Literal["onnx", "openvino", "ultralytics"]
+Form = Literal["onnx", "openvino", "openvino-int8", "ultralytics"]
 
 
 @app.command("list")
@@ -31,7 +31,7 @@ def export_model(
 ) -> None:
     """Write a model in a form that other tools take.
 
-    --to ultralytics needs the [train] extra.
+    --to ultralytics needs the [train] extra, --to openvino-int8 the [int8] extra.
     """
     from amogus_search import weights
 
@@ -43,6 +43,8 @@ def export_model(
         _write_onnx(entry.files, out)
     elif to == "openvino":
         _write_openvino(entry.files, out)
+    elif to == "openvino-int8":
+        _write_int8(entry.files, out)
     else:
         _write_ultralytics(entry, out)
     print(out)
@@ -86,9 +88,24 @@ def _write_onnx(files: Any, out: Path) -> None:
 def _write_openvino(files: Any, out: Path) -> None:
     from amogus_search import runtime, weights
 
+    _refuse_all_but_xml(out)
+    runtime.save_openvino(weights.read(_only_model(files)), out)
+
+
+def _write_int8(files: Any, out: Path) -> None:
+    from amogus_search import quantisation, weights
+    from amogus_search.evaluation.range_tiles import NUMBER, drawn_tiles
+
+    _refuse_all_but_xml(out)
+    tiles = [tile for size in (640, 320) for tile in drawn_tiles(size, NUMBER // 2)]
+    model, constants = quantisation.quantised(weights.read(_only_model(files)), tiles)
+    out.with_suffix(".bin").write_bytes(constants)
+    out.write_bytes(model)
+
+
+def _refuse_all_but_xml(out: Path) -> None:
     if out.suffix != ".xml":
         raise UsageError(f"{out} is no .xml file", "OpenVINO writes NAME.xml, and NAME.bin beside it")
-    runtime.save_openvino(weights.read(_only_model(files)), out)
 
 
 def _write_ultralytics(entry: Any, out: Path) -> None:
