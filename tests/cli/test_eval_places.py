@@ -44,3 +44,15 @@ def test_needles_are_hidden_and_counted(amogus, workplace):
     assert (row["photos"], row["needles"]) == (2, 3)
     assert row["false_per_photo"] == 1.0
     assert (workplace / "out" / "needles.json").exists()
+
+
+def test_the_gate_is_measured_on_photos(amogus, workplace):
+    (workplace / "photos").mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        red_boxes((300, 240), (20, 20, 40, 50)).save(workplace / "photos" / name)
+    words = ("bench", "tiles", "photos", "-n", "2", "--plants", "2", "--detector", "fake", "--profile", "fast")
+    done = amogus(*words, "-f", "json")
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)
+    assert (row["photos"], row["windows"], row["passes"], row["saved"]) == (2, 2, 2, 0.0)
+    assert row["photo_findings"] == 2
