@@ -36,6 +36,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
             "onnx": "amogus_search.registry:onnx_detector",
             "ultralytics": "amogus_search.registry:ultralytics_detector",
             "template": "amogus_search.registry:template_detector",
+            "motif": "amogus_search.registry:taught_detector",
         },
         "embedder": {
             DEFAULT: "amogus_search.registry:embedded_embedder",
@@ -83,7 +84,8 @@ def load_detector(name: str = DEFAULT) -> Detector:
     """The detector of that name, ready to use.
 
     Args:
-        name: `amogus` (embedded weights), the path of a `.onnx` or `.pt` file, or a plug-in's name.
+        name: `amogus` (embedded weights), the path of a `.onnx` or `.pt` file, `motif:NAME` or `motif:PATH` (taught
+            from drawings), or a plug-in's name.
 
     Raises:
         UsageError: there is no such detector.
@@ -187,6 +189,24 @@ def template_detector(argument: str) -> Detector:
     return TemplateDetector()
 
 
+def taught_detector(argument: str) -> Detector:
+    """The detector of a motif that was taught from drawings, by its name or the path of its folder.
+
+    Raises:
+        WeightsError: there is none, or its folder is damaged.
+    """
+    from amogus_search import motif_folders
+    from amogus_search.detectors.openvino import OpenVinoDetector
+
+    folder = motif_folders.find(argument)
+    taught = motif_folders.read(folder)
+    by_name = folder == motif_folders.home() / argument
+    where = f"{motif_folders.PREFIX}{folder.resolve()}"
+    # An index remembers the name: a path must mean the same folder from anywhere.
+    name = f"{motif_folders.PREFIX}{argument}" if by_name else where
+    return OpenVinoDetector(name, taught.model, taught.motif, calibration=where)
+
+
 def embedded_embedder(argument: str) -> OpenVinoEmbedder:
     """The embedder whose weights travel with the package; `argument` names another embedded one."""
     from amogus_search import weights
@@ -212,6 +232,8 @@ def load_calibration(name: str | None) -> Calibration | None:
     """The calibration that a detector asks for, or None if nobody fitted one for it."""
     if name is None:
         return None
-    from amogus_search import weights
+    from amogus_search import motif_folders, weights
 
+    if name.startswith(motif_folders.PREFIX):
+        return motif_folders.read(Path(name.removeprefix(motif_folders.PREFIX))).calibration
     return weights.calibration(name)

@@ -9,12 +9,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from amogus_search.cli import synth_scribbles
 from amogus_search.cli.parameters import FormatOption, QuietOption
 from amogus_search.errors import UsageError
 
 app = typer.Typer(
     name="synth", help="Draw amogi: training scenes, a contact sheet, a demo folder.", no_args_is_help=True
 )
+synth_scribbles.register(app)
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 Tier = Literal["mixed", "plain", "varied", "disguised"]
