@@ -19,7 +19,7 @@ app = typer.Typer(
 synth_scribbles.register(app)
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-Tier = Literal["mixed", "plain", "varied", "disguised"]
+Tier = Literal["mixed", "plain", "varied", "disguised", "mosaic"]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same pictures.")]
 
 
@@ -29,7 +29,7 @@ def scenes(
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="So many scenes.")] = 100,
     seed: SeedOption = 0,
     size: Annotated[int, typer.Option(min=64, max=4096, help="Side of the scenes, in pixels.")] = 320,
-    tier: Annotated[Tier, typer.Option(help="How well the amogi are hidden.")] = "mixed",
+    tier: Annotated[Tier, typer.Option(help="How well the amogi are hidden; mosaic: pixel canvases only.")] = "mixed",
     photos: Annotated[
         Path | None,
         typer.Option(

@@ -70,14 +70,14 @@ def generate_scene(
         rng: the source of randomness; the same state gives the same bytes.
         size_wh: the picture's size in pixels.
         photos: grounds and textures, (h, w, 3) uint8 each.
-        tier: "plain" (easy), "varied", "disguised" (hard) or "mixed".
+        tier: "plain" (easy), "varied", "disguised" (hard), "mixed", or "mosaic": pixel canvases only.
         n_range: fewest and most amogi of an ordinary scene; crowds have more.
         height_px_range: least and greatest height of an amogus, drawn log-uniformly.
         max_overlap: the share of an amogus that others may hide.
         cast: what is planted, and what stands by.
     """
-    chosen = resolve_tier(rng, tier)
-    layout = _layout(rng, chosen, n_range)
+    chosen = resolve_tier(rng, "mixed" if tier == "mosaic" else tier)
+    layout = "mosaic" if tier == "mosaic" else _layout(rng, chosen, n_range)
     if layout == "mosaic" and not cast.mosaics:
         layout = "free"
     if layout == "mosaic":

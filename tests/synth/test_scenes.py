@@ -148,3 +148,14 @@ def test_a_crowd_can_be_asked_for_in_large_sizes_only() -> None:
     for seed in range(24):
         scene = generate_scene(np.random.default_rng(seed), (320, 320), height_px_range=(80, 200))
         assert scene.image.shape == (320, 320, 3)
+
+
+def test_a_mosaic_scene_lies_on_a_grid_of_cells():
+    """Every plain mosaic is made of equal squares, whatever was planted into it."""
+    from amogus_search.synth.mosaics import mosaic_canvas
+
+    canvas = mosaic_canvas(np.random.default_rng(4), (200, 160), [PHOTO], (3, 6))
+    steps = np.flatnonzero((np.diff(canvas.image.astype(int), axis=1) != 0).any(axis=(0, 2))) + 1
+    assert np.gcd.reduce(steps) >= 3
+    assert len(canvas.items) >= 1
+    assert canvas.image.shape == (160, 200, 3)
