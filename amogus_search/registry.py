@@ -143,13 +143,13 @@ def onnx_detector(argument: str) -> Detector:
 
     Raises:
         WeightsError: the file cannot be read.
-        AmogusError: it is no one-class YOLO with dynamic axes.
+        AmogusError: it is no YOLO without NMS and with dynamic axes, or it has several classes and does not say so.
     """
     import numpy as np
 
     from amogus_search import weights
     from amogus_search.core.motif import Motif
-    from amogus_search.detectors.openvino import OpenVinoDetector
+    from amogus_search.detectors.openvino import OpenVinoDetector, read_card
 
     path = Path(argument)
     try:
@@ -160,12 +160,18 @@ def onnx_detector(argument: str) -> Detector:
             f"the detector file {error.filename} cannot be read: {error.strerror}",
             "give the path of a .onnx file, or of an .xml file with its .bin file beside it",
         ) from None
+    card, known = read_card(model, constants), weights.motifs().values()
+    if card.known:
+        fitting = [motif for motif in known if card.points and len(motif.keypoint_names) == card.points]
+        candidates = fitting[:1] or [Motif(path.stem)]
+    else:  # only its answer tells how many keypoints it has
+        candidates = [Motif(path.stem), *known]
     problem: AmogusError | None = None
-    for motif in (Motif(path.stem), *weights.motifs().values()):
-        detector = OpenVinoDetector(str(path), model, motif, constants=constants)
+    for motif in candidates:
+        detector = OpenVinoDetector(str(path), model, motif, constants=constants, card=card if card.known else None)
         try:
-            # Only its answer tells how many keypoints it has.
-            detector.detect_tiles(np.zeros((1, detector.tile_px, detector.tile_px, 3), np.uint8))
+            for side in (detector.tile_px, detector.tile_px // 2):  # both are needed, so its sides must be dynamic
+                detector.detect_tiles(np.zeros((1, side, side, 3), np.uint8))
         except AmogusError as error:
             problem = error
         else:

@@ -82,7 +82,8 @@ def compile_onnx(
     except RuntimeError as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise AmogusError(
-            f"OpenVINO cannot compile this model: {first_line}", "check that the file is an intact ONNX model"
+            f"OpenVINO cannot compile this model: {first_line}",
+            "check that the file is an intact ONNX model, exported with dynamic axes",
         ) from error
 
 
@@ -97,6 +98,14 @@ def read_network(model: bytes, constants: bytes = b"") -> Any:
     """
     core = _core()
     return core.read_model(model, constants) if constants else core.read_model(io.BytesIO(model))
+
+
+def network_facts(network: Any) -> dict[str, str]:
+    """What the file's author wrote into it: the metadata of an ONNX file, as texts; empty if there is none."""
+    facts = dict(network.get_rt_info().items()).get("framework")
+    if not isinstance(facts, dict):
+        return {}
+    return {str(key): str(getattr(value, "value", value)) for key, value in facts.items()}
 
 
 def network_files(network: Any) -> tuple[bytes, bytes]:

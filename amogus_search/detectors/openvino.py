@@ -1,8 +1,10 @@
-"""A YOLO detection or pose model in ONNX, run on the CPU by OpenVINO."""
+"""A YOLO detection, pose or segmentation model in ONNX, run on the CPU by OpenVINO."""
 
 from __future__ import annotations
 
 import hashlib
+from ast import literal_eval
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +26,46 @@ _VERSION = 1
 """Raised when the same weights would begin to give other answers."""
 
 
+@dataclass(frozen=True)
+class Card:
+    """What a model file says of its output.
+
+    classes: whose scores follow the box; all of them count as the motif
+    points:  keypoints with three numbers each, next
+    known:   whether the file said so; if not, it must be a network of one class, and nothing may follow
+    """
+
+    classes: int = 1
+    points: int = 0
+    known: bool = False
+
+
+def read_card(model: bytes, constants: bytes = b"") -> Card:
+    """The card of a model file; ultralytics writes one into what it exports, and OpenVINO keeps it.
+
+    Raises:
+        AmogusError: OpenVINO cannot read the file, or the network suppresses its findings by itself.
+    """
+    try:
+        facts = runtime.network_facts(runtime.read_network(model, constants))
+    except RuntimeError as error:
+        raise AmogusError(f"OpenVINO cannot read this model: {error}", "check that it is an intact file") from error
+    if "names" not in facts:
+        return Card()
+    if facts.get("end2end") == "True" or "'nms': True" in facts.get("args", ""):
+        raise AmogusError(
+            "this model suppresses its findings by itself, which must be done over all windows of a picture",
+            "export it with nms=False and end2end=False",
+        )
+    try:
+        points, numbers = literal_eval(facts.get("kpt_shape", "[0, 3]"))
+        return Card(max(1, len(literal_eval(facts["names"]))), int(points) if numbers == 3 else 0, known=True)
+    except (ValueError, TypeError, SyntaxError):
+        return Card()
+
+
 class OpenVinoDetector:
-    """A one-class YOLO whose output is (b, 5 + 3k, anchors), as ultralytics exports it without NMS.
+    """A YOLO whose output is (b, 4 + classes + 3k, anchors), as ultralytics exports it without NMS.
 
     Args:
         name: what the user typed to get it.
@@ -35,6 +75,7 @@ class OpenVinoDetector:
         precision: "f32" or "bf16"; by default bf16 where the CPU computes in it (half the time).
         calibration: name of the calibration fitted for it.
         constants: the .bin file that belongs to an .xml file.
+        card: what the file says of its output; by default one class and the motif's keypoints.
     """
 
     tile_px = 640
@@ -51,6 +92,7 @@ class OpenVinoDetector:
         batch: int = 1,
         threads: int = 0,
         constants: bytes = b"",
+        card: Card | None = None,
     ) -> None:
         self.name = name
         self.motif = motif
@@ -61,6 +103,7 @@ class OpenVinoDetector:
             {"weights": hashlib.sha256(model + constants).hexdigest(), "precision": self.precision, "version": _VERSION}
         )
         self._model, self._constants, self._threads = model, constants, threads
+        self._card = card or Card(points=len(motif.keypoint_names))
         self._compiled: dict[int, runtime.CompiledModel] = {}
 
     def _network(self, side: int) -> runtime.CompiledModel:
@@ -79,7 +122,7 @@ class OpenVinoDetector:
         """Findings in each of (b, side, side, 3) uint8 RGB tiles; any b: batches are padded to one shape.
 
         Raises:
-            AmogusError: the model's output is not that of a one-class YOLO with the motif's keypoints.
+            AmogusError: the model's output is not that of a YOLO with the motif's keypoints.
         """
         found: list[Detections] = []
         for start in range(0, len(tiles), self.batch):
@@ -101,14 +144,17 @@ class OpenVinoDetector:
                 min_confidence=_FLOOR,
                 max_iou=DETECT.nms_iou,
                 keypoint_names=self.motif.keypoint_names,
+                classes=self._card.classes,
             )
             for one in output
         ]
 
     def _check(self, output: NDArray[np.float32]) -> None:
-        expected = 5 + 3 * len(self.motif.keypoint_names)
-        if output.ndim != 3 or output.shape[1] != expected:
+        expected = 4 + self._card.classes + 3 * len(self.motif.keypoint_names)
+        channels = output.shape[1] if output.ndim == 3 else 0
+        # A file that says what it holds may have more than is read here: masks, or keypoints of an unknown kind.
+        if channels < expected or (channels > expected and not self._card.known):
             raise AmogusError(
                 f"detector {self.name!r} gives an output of shape {output.shape}, expected (b, {expected}, anchors)",
-                "export a one-class YOLO detect or pose model to ONNX without NMS, with dynamic axes",
+                "export a YOLO detect, pose or segment model to ONNX without NMS, with dynamic axes",
             )

@@ -29,7 +29,7 @@ _VERSION = 1
 
 
 def _import() -> Any:
-    os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", ULTRALYTICS_SAFE_LOAD="1")
+    os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false", ULTRALYTICS_SAFE_LOAD="1")
     os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="amogus-yolo-"))
     try:
         import ultralytics
@@ -62,10 +62,11 @@ class UltralyticsDetector:
         self.fingerprint = fingerprint(
             {"weights": hashlib.sha256(path.read_bytes()).hexdigest(), "ultralytics": _VERSION}
         )
+        self.motif = Motif(path.stem)
         self._model = self._load(path)
         points = self._keypoint_count()
         fitting = [m for m in known_motifs.values() if len(m.keypoint_names) == points]
-        self.motif = fitting[0] if fitting else Motif(path.stem)
+        self.motif = fitting[0] if fitting and points else self.motif
 
     def _load(self, path: Path) -> Any:
         ultralytics = _import()
@@ -80,9 +81,13 @@ class UltralyticsDetector:
             ) from error
 
     def _keypoint_count(self) -> int:
-        network = getattr(self._model, "model", None)
-        shape = getattr(getattr(network, "model", [None])[-1], "kpt_shape", None)
-        return int(shape[0]) if shape is not None else 0
+        network = self._model.model
+        if isinstance(network, str):  # an ONNX file is opened at the first picture, and only then tells
+            self.detect_tiles(np.zeros((1, self.tile_px, self.tile_px, 3), np.uint8))
+            shape = getattr(self._model.predictor.model, "kpt_shape", None)
+        else:
+            shape = getattr(network.model[-1], "kpt_shape", None)
+        return int(shape[0]) if shape is not None and shape[1] == 3 else 0
 
     def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
         """Findings in each of (b, side, side, 3) uint8 RGB tiles."""
