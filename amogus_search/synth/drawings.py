@@ -92,7 +92,8 @@ def _read(path: Path) -> tuple[bytes, Rgba]:
                 raise AmogusError(f"{path} has {opened.width} x {opened.height} pixels", "make it smaller")
             upright = ImageOps.exif_transpose(opened)
             return content, np.asarray(upright.convert("RGBA"), np.uint8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    # ultralytics, once imported, makes Pillow look for a HEIF plug-in before it gives up on a file.
+    except (OSError, ValueError, SyntaxError, ImportError, Image.DecompressionBombError) as error:
         raise AmogusError(
             f"the drawing {path} cannot be read: {error}", "mend it, or take it out of the folder"
         ) from error

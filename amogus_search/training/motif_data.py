@@ -92,7 +92,7 @@ def read_photos(folder: Path | None, tick: Tick) -> Photos:
         tick("reading photos", number, len(paths))
         try:
             picture = load_photo(path, _PHOTO_SIDE_PX)
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, ValueError, SyntaxError, ImportError) as error:
             unread.append(f"{path}: {error}")
             continue
         if may_train_on(path):
