@@ -69,6 +69,8 @@ class Run:
         self.model = pose_model.build(config.architecture, len(motif.keypoint_names)).to(
             memory_format=torch.channels_last
         )
+        if config.keypoint_sigma and motif.keypoint_names:
+            pose_model.set_keypoint_sigma(self.model, config.keypoint_sigma)
         if config.start:
             pose_model.load_matching(self.model, Path(config.start))
         self.average = AveragedModel(self.model, config.average_decay)

@@ -22,6 +22,8 @@ class DetectorTraining:
     side_px:        side of the square training pictures
     epochs, batch, learning_rate, weight_decay, warmup_batches: as usual; cosine decay to 2 %
     negative_share: share of samples that are bare photo crops
+    keypoint_sigma: how far a keypoint may be off, as a share of the figure's size, before its loss levels out
+                    (sigma of COCO's object keypoint similarity); 0: one over the number of keypoints
     average_decay:  of the exponential moving average that is validated and kept
     minutes:        stop (resumably) after this long; 0: no limit
 
@@ -42,11 +44,13 @@ class DetectorTraining:
     warmup_batches: int = 100
     negative_share: float = 0.2
     average_decay: float = 0.998
+    keypoint_sigma: float = 0.0
     seed: int = 0
     minutes: float = 0.0
 
     def __post_init__(self) -> None:
         lowest = {"epochs": 1, "batch": 1, "side_px": 32, "learning_rate": 0, "weight_decay": 0, "minutes": 0}
+        lowest["keypoint_sigma"] = 0
         for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}", f"it must be at least {least}")

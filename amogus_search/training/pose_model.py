@@ -64,6 +64,12 @@ def build(architecture: str, keypoints: int) -> torch.nn.Module:
     return model
 
 
+def set_keypoint_sigma(model: torch.nn.Module, sigma: float) -> None:
+    """Make the loss ask for keypoints this exact, see `DetectorTraining.keypoint_sigma`; before the first loss."""
+    count = int(list(model.model.children())[-1].kpt_shape[0])
+    model.kpt_oks_sigmas = torch.full((count,), sigma)
+
+
 def load_matching(model: torch.nn.Module, path: Path) -> int:
     """Copy the tensors of a state dict (.safetensors, or .pt read weights-only) that fit; says how many did."""
     tensors = (

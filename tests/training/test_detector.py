@@ -167,6 +167,26 @@ def test_hidden_keypoints_are_trained_as_absent():
     assert batch["keypoints"][0, :, 2].tolist() == [2, 0, 0, 2, 0, 2, 2]
 
 
+def test_a_keypoint_loss_that_asks_for_more_punishes_the_same_distance_harder():
+    import torch
+
+    from amogus_search.training import pose_model
+    from amogus_search.training.pose_data import Sample
+
+    points = np.full((1, 7, 3), 0.5, np.float32)
+    points[0, :, 2] = 2
+    sample = Sample(np.zeros((64, 64, 3), np.uint8), np.full((1, 4), 0.5, np.float32), points)
+    losses = []
+    for sigma in (0.0, 0.05):
+        torch.manual_seed(0)
+        model = pose_model.build("yolov8n-pose", 7)
+        if sigma:
+            pose_model.set_keypoint_sigma(model, sigma)
+        batch = pose_model.collate([sample])
+        losses.append(float(model.train().loss(batch, model(batch["img"]))[1]["pose_loss"]))
+    assert losses[1] > 1.2 * losses[0]
+
+
 def test_false_findings_come_back_as_crops_that_hold_them(tmp_path):
     from amogus_search.core.types import Detections
     from amogus_search.training import mining
