@@ -36,7 +36,7 @@ def index(
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="amogus, or the path of a YOLO .pt or .onnx file; as before by default."),
+        typer.Option(metavar="NAME", help="amogus, motif:NAME, or a YOLO .pt or .onnx file; as before by default."),
     ] = None,
     embedder: Annotated[
         str | None, typer.Option(metavar="NAME", help="amogus, or open_clip:MODEL/PRETRAINED; as before by default.")

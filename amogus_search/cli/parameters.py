@@ -39,7 +39,7 @@ ProfileOption: TypeAlias = Annotated[
     ProfileName, typer.Option("--profile", help="How closely each picture is looked at.")
 ]
 DetectorOption: TypeAlias = Annotated[
-    str, typer.Option("--detector", metavar="NAME", help="amogus, or the path of a YOLO .pt or .onnx file.")
+    str, typer.Option("--detector", metavar="NAME", help="amogus, motif:NAME, or the path of a YOLO .pt or .onnx file.")
 ]
 EmbedderOption: TypeAlias = Annotated[
     str, typer.Option("--embedder", metavar="NAME", help="amogus, or open_clip:MODEL/PRETRAINED.")

@@ -118,7 +118,7 @@ def draw_sets(plan: ScenePlan, cutouts: tuple[Cutout, ...], photos: Photos, tick
     learn = plan.folder / "learn"
     noted = plan.folder / "drawn.json"
     before: dict[str, Any] = json.loads(noted.read_text()) if noted.exists() else {}
-    done_before = before.get("planned", 0.0) >= plan.seconds
+    done_before = before.get("planned", -1.0) >= plan.seconds
     count = write_scenes(
         _scenes(plan, 0, seen, tuple(path for path, _ in photos.learned), True),
         learn,
