@@ -22,7 +22,7 @@ from amogus_search.core.types import Detections
 from amogus_search.errors import MissingExtraError, WeightsError
 from amogus_search.settings import DETECT
 
-_FLOOR = 0.01
+_FLOOR = 0.003
 """Confidence below which nothing is ever reported, whatever the settings; low, since even faint candidates tell where a
 closer look may be worth it."""
 _VERSION = 1
@@ -98,6 +98,7 @@ class UltralyticsDetector:
             imgsz=tiles.shape[1],
             conf=_FLOOR,
             iou=DETECT.nms_iou,
+            agnostic_nms=True,  # whatever class it is, it is one finding of the motif
             verbose=False,
             device="cpu",
         )
