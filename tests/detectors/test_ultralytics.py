@@ -80,10 +80,10 @@ def same(found, expected, pixels=1.0):
     """The same findings, but for rounding, and for ultralytics cutting boxes off at the tile's edge."""
     assert abs(len(found) - len(expected)) <= 1 + len(expected) // 10
     for box, confidence in list(zip(expected.xyxy.clip(0, 96), expected.confidence, strict=True))[:3]:
-        away = np.abs(found.xyxy.clip(0, 96) - box).max(axis=1)
-        best = int(away.argmin())  # whose place in the order may differ: many are almost equally sure
-        assert away[best] <= pixels
-        assert found.confidence[best] == pytest.approx(confidence, abs=0.02)
+        # Its place in the order may differ, for many are almost equally sure.
+        away = np.abs(found.xyxy.clip(0, 96) - box).max(axis=1) / pixels
+        unlike = np.abs(found.confidence - confidence) / 0.02
+        assert np.maximum(away, unlike).min() <= 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
