@@ -81,5 +81,5 @@ $(VENV)/.dev: setup.cfg pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@touch $@ $(VENV)/.demo
 
 $(HEAVY)/.heavy: setup.cfg pyproject.toml $(CONSTRAINTS) | $(HEAVY)/bin/python
-	$(HEAVY)/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,clip,train,demo,dev]'
+	$(HEAVY)/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,clip,train,int8,demo,dev]'
 	@touch $@
