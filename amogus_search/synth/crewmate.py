@@ -214,12 +214,13 @@ def random_crewmate(rng: np.random.Generator, kind: str | None = None) -> Crewma
     kind = kind or str(rng.choice(["game", "squat", "tall", "boxy", "any"], p=[0.5, 0.14, 0.08, 0.08, 0.2]))
     base = dict(BUILDS[kind])
     values = {name: float(rng.uniform(low, high)) for name, (low, high) in base.items()}
-    facing: Facing = _FACINGS[int(rng.choice(4, p=[0.4, 0.39, 0.14, 0.07]))]
+    facing: Facing = _FACINGS[int(rng.choice(4, p=[0.37, 0.36, 0.14, 0.13]))]
     values["visor_y"] = max(values["visor_y"], values["visor_height"] / 2 + 0.05)
-    if facing in ("left", "right") and rng.random() < 0.1:
+    if facing in ("left", "right") and rng.random() < 0.22:
         _turn_to_profile(values, rng)
     if facing == "back":
-        values["visor_x"] = float(rng.uniform(-0.16, 0.16))
+        turned = 0.32 if rng.random() < 0.5 else 0.16
+        values["visor_x"] = float(rng.uniform(-turned, turned))
     if facing == "front":
         values["visor_x"] = float(rng.uniform(-0.06, 0.06))
         values["visor_width"] = float(rng.uniform(0.5, 0.85))
@@ -239,8 +240,8 @@ def random_crewmate(rng: np.random.Generator, kind: str | None = None) -> Crewma
 def _turn_to_profile(values: dict[str, float], rng: np.random.Generator) -> None:
     """A full side view: the body narrows, the visor moves to its edge, the backpack shows its depth."""
     values["body_width"] *= float(rng.uniform(0.75, 1.0))
-    values["visor_width"] = float(rng.uniform(0.28, 0.48))
-    values["visor_x"] = float(rng.uniform(0.3, 0.44))
+    values["visor_width"] = float(rng.uniform(0.18, 0.48))
+    values["visor_x"] = float(rng.uniform(0.3, 0.46))
     values["backpack_width"] = float(rng.uniform(0.2, 0.5))
     values["leg_gap"] *= float(rng.uniform(0.3, 1.0))
 

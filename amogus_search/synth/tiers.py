@@ -13,7 +13,7 @@ _TIERS: tuple[Tier, ...] = ("plain", "varied", "disguised")
 _PLAIN = {"flat": 3.0, "outlined": 4.0, "cel": 2.0, "toy": 3.0, "sticker": 1.0, "gradient": 1.0, "pixel": 1.5}
 
 _VARIED = {
-    "toy": 6.0,
+    "toy": 8.0,
     "outlined": 4.5,
     "flat": 2.0,
     "cel": 1.5,
