@@ -63,13 +63,18 @@ def _convolutions(network: Any) -> list[Any]:
 
 
 def _weights(graph_of: Any) -> Iterator[Weights]:
-    """Weight and bias of every convolution of the graph, in its order; the casts from fp16 are seen through."""
+    """Weight and bias of every convolution of the graph, in its order.
+
+    Casts from fp16 are seen through, and so are the stand-ins that the exporter puts where two tensors are equal.
+    """
     graph = graph_of.graph
     values = {tensor.name: tensor for tensor in graph.initializer}
-    behind_cast = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    behind = {node.output[0]: node.input[0] for node in graph.node if node.op_type in ("Cast", "Identity")}
 
     def array(name: str) -> NDArray[np.float32]:
-        return np.asarray(numpy_helper.to_array(values[behind_cast.get(name, name)]), np.float32)
+        while name not in values:
+            name = behind[name]
+        return np.asarray(numpy_helper.to_array(values[name]), np.float32)
 
     for node in graph.node:
         if node.op_type == "Conv":
