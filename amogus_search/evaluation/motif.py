@@ -17,8 +17,8 @@ from amogus_search.evaluation.labelled import LabelledImage, read_dataset
 from amogus_search.ports import Decoder, Detector
 from amogus_search.settings import DEFAULT_PROFILE, DEFAULT_THRESHOLD, PROFILES
 
-PHOTOS_TO_ONE_SCENE, EMPTIES_TO_ONE_SCENE = 8.0, 2.0
-"""The world in which amogusness is a share: ordinary photos are many, drawn pictures full of doodles are not."""
+_WORTH = {"photos": 8.0, "without": 2.0}
+"""Pictures without the motif to one scene: ordinary photos are many, drawn pictures full of doodles are not."""
 
 Metrics = dict[str, float | int | None]
 
@@ -65,6 +65,7 @@ def measure(
         "ap50_seen": _ap50(judged["seen"]),
         "ap50_unseen": _ap50(judged["unseen"]),
         **_at_threshold(_half(scenes, False), fitted),
+        "calibration_error": _error(_half(scenes, False), _half(judged[bare], False), bare, fitted),
         "false_per_100_without": _false_per_100(_half(judged["without"], False), fitted),
         "false_per_100_photos": _false_per_100(_half(judged["photos"], False), fitted),
         "measured_scenes": len(scenes),
@@ -101,8 +102,7 @@ def _half(judged: Sequence[Judged], for_fitting: bool) -> list[Judged]:
 def _fit(
     scenes: Sequence[Judged], bare: Sequence[Judged], name: str, detector: Detector, made: Mapping[str, Any]
 ) -> Calibration:
-    ratio = PHOTOS_TO_ONE_SCENE if name == "photos" else EMPTIES_TO_ONE_SCENE
-    groups = {"scenes": (scenes, 1.0), name: (bare, ratio)}
+    groups = {"scenes": (scenes, 1.0), name: (bare, _WORTH[name])}
     found = {key: group for key, group in groups.items() if any(len(one.detections) for one in group[0])}
     notes = {**made, "detector": detector.fingerprint, "profile": DEFAULT_PROFILE, "bare": name}
     if not found:  # it finds nothing at all, so there is nothing to learn what its confidences mean
@@ -118,13 +118,23 @@ def _ap50(judged: Sequence[Judged]) -> float | None:
 
 
 def _at_threshold(judged: Sequence[Judged], calibration: Calibration) -> Metrics:
-    """Recall and precision at the default threshold, and how far amogusness is from the share it states."""
+    """Recall and precision at the default threshold."""
     measured = report(judged, calibration.score, DEFAULT_THRESHOLD)
-    error = None
-    if any(len(one.detections) for one in judged):
-        detections, correct = findings_of(judged)
-        error = _number(expected_error(calibration.amogusness(detections), correct))
-    return {"recall": _number(measured.recall), "precision": _number(measured.precision), "calibration_error": error}
+    return {"recall": _number(measured.recall), "precision": _number(measured.precision)}
+
+
+def _error(scenes: Sequence[Judged], bare: Sequence[Judged], name: str, calibration: Calibration) -> float | None:
+    """How far amogusness is from the share that it states, in the mix of pictures that it was fitted for."""
+    groups = [(scenes, 1.0), (bare, _WORTH[name])]
+    found = [(some, worth) for some, worth in groups if any(len(one.detections) for one in some)]
+    if not found:
+        return None
+    pooled = [findings_of(some) for some, _ in found]
+    weight = np.concatenate(
+        [np.full(len(correct), worth / len(some)) for (some, worth), (_, correct) in zip(found, pooled, strict=True)]
+    )
+    probability = np.concatenate([calibration.amogusness(detections) for detections, _ in pooled])
+    return _number(expected_error(probability, np.concatenate([correct for _, correct in pooled]), weight=weight))
 
 
 def _false_per_100(judged: Sequence[Judged], calibration: Calibration) -> float | None:
