@@ -58,7 +58,7 @@ class TilingSettings:
     max_enlarged_px: int = 8192
     max_enlarged_pixel_art_px: int = 24_576
     empty_std: float = 2.0
-    hint_confidence: float = 0.01
+    hint_confidence: float = 0.003
 
 
 @dataclass(frozen=True)

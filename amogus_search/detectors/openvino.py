@@ -19,7 +19,7 @@ from amogus_search.settings import DETECT
 
 _INPUT = "images"
 """What ultralytics calls the network's input when it exports one."""
-_FLOOR = 0.01
+_FLOOR = 0.003
 """Confidence below which nothing is ever reported, whatever the settings; low, since even faint candidates tell where a
 closer look may be worth it."""
 _VERSION = 1

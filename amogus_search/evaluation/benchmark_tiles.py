@@ -1,7 +1,8 @@
 """What skipping windows saves, and what it costs: every window is looked at, and the skipping is done afterwards.
 
 So one run tells of every setting of the gate. What it saves is counted on photos as they are; what it costs, on the
-same photos with amogi planted in them, half of them on a ground as smooth as a sky, where little else leads there.
+same photos with amogi planted in them, half of them on a ground as smooth as a sky, where little else leads there. Each
+planted amogus is judged as if it were alone, else its neighbours would lead to it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.core import tiling
-from amogus_search.core.boxes import iou
+from amogus_search.core.boxes import intersections, iou
 from amogus_search.core.intervals import proportion_interval
 from amogus_search.core.paths import display_path
 from amogus_search.core.thresholds import Threshold
@@ -28,7 +29,7 @@ from amogus_search.pipeline.embed import verify_findings
 from amogus_search.settings import DETECT, TILING, Profile
 from amogus_search.synth.scenes import plant_scene
 
-HINTS = (0.0, 0.01, 0.02, 0.05, 0.1)
+HINTS = (0.0, 0.003, 0.005, 0.01, 0.02, 0.05)
 """Settings of `TilingSettings.hint_confidence` that are compared."""
 TIERS = ("plain", "varied", "disguised")
 _MIN_IOU = 0.5
@@ -147,18 +148,21 @@ def run(
         yield bench
 
 
-def paid_for(looked: Sequence[Looked], hint_confidence: float, full_wh: tuple[int, int]) -> list[bool]:
-    """Which windows the pipeline would look at; the decisions are those of `pipeline.detect`."""
-    _, closest, below = tiling.finest([one.tile for one in looked])
-    if not hint_confidence or not closest:
-        return [not one.empty for one in looked]
-    hints = [np.zeros((0, 4), np.float32)]
+def hints_of(looked: Sequence[Looked], hint_confidence: float, full_wh: tuple[int, int]) -> Boxes:
+    """(n, 4) the candidates of the zoom below the highest, image pixels."""
+    below = tiling.finest([one.tile for one in looked])[2]
+    boxes = [np.zeros((0, 4), np.float32)]
     for one in looked:
         if one.tile.zoom == below and not one.empty:
             faint = one.found.keep(one.found.confidence >= hint_confidence)
-            hints.append(tiling.to_image(faint, one.tile, full_wh).xyxy)
-    boxes, chosen_from = np.concatenate(hints), set(closest)
-    return [not one.empty and (one.tile not in chosen_from or tiling.touches(one.tile, boxes)) for one in looked]
+            boxes.append(tiling.to_image(faint, one.tile, full_wh).xyxy)
+    return np.concatenate(boxes)
+
+
+def paid_for(looked: Sequence[Looked], hint_confidence: float, hints: Boxes) -> list[bool]:
+    """Which windows the pipeline would look at; the decisions are those of `pipeline.detect`."""
+    closest = set(tiling.finest([one.tile for one in looked])[1]) if hint_confidence else set()
+    return [not one.empty and (one.tile not in closest or tiling.touches(one.tile, hints)) for one in looked]
 
 
 def smooth(pixels: Pixels) -> Pixels:
@@ -192,7 +196,7 @@ def _bare(bench: TilesBench, photo: DecodedImage, finder: Finder, profile: Profi
     bench.photo_found += len(everything)
     for hint, tally in bench.tallies.items():
         began = time.perf_counter()
-        paid = paid_for(looked, hint, photo.full_wh)
+        paid = paid_for(looked, hint, hints_of(looked, hint, photo.full_wh))
         bench.gate_s.append((time.perf_counter() - began) / len(looked))
         tally.passes += sum(paid)
         left = _findings(photo, looked, paid, finder, threshold)
@@ -215,12 +219,36 @@ def _planted(
     scene = plant_scene(rng, ground, settings.plants, tier=tier, height_px_range=settings.height_px)
     image = replace(photo, pixels=scene.image)
     looked = _look(bench, image, finder, profile)
-    found = _has_partner(scene.boxes_xyxy, _findings(image, looked, [True] * len(looked), finder, threshold))
-    bench.planted += len(scene.boxes_xyxy)
+    truth = scene.boxes_xyxy
+    found = _has_partner(truth, _findings(image, looked, [True] * len(looked), finder, threshold))
+    closest = set(tiling.finest([one.tile for one in looked])[1])
+    farther = [not one.empty and one.tile not in closest for one in looked]
+    in_danger = found & ~_has_partner(truth, _findings(image, looked, farther, finder, threshold))
+    bench.planted += len(truth)
     for hint, tally in bench.tallies.items():
-        left = _findings(image, looked, paid_for(looked, hint, image.full_wh), finder, threshold)
+        hints = hints_of(looked, hint, image.full_wh)
         tally.found[tier] += int(found.sum())
-        tally.lost[tier] += int((found & ~_has_partner(scene.boxes_xyxy, left)).sum())
+        tally.lost[tier] += sum(
+            not _comes_out(looked, paid_for(looked, hint, without_others(hints, truth, row)), truth[row], image)
+            for row in np.flatnonzero(in_danger).tolist()
+        )
+
+
+def without_others(hints: Boxes, truth: Boxes, row: int) -> Boxes:
+    """The hints that a planted amogus would have if it were alone: those of its neighbours are none of its own."""
+    touching = intersections(hints, truth) > 0
+    own: Boxes = hints[touching[:, row] | ~touching.any(axis=1)]
+    return own
+
+
+def _comes_out(looked: Sequence[Looked], paid: Sequence[bool], box: Boxes, image: DecodedImage) -> bool:
+    """Whether a window that was paid for shows what was planted there."""
+    shown = (
+        whole_findings(one.found, one.tile, image.full_wh, DETECT.min_confidence).xyxy
+        for one, is_paid in zip(looked, paid, strict=True)
+        if is_paid
+    )
+    return any(bool(_has_partner(box[None], boxes)[0]) for boxes in shown)
 
 
 def _findings(

@@ -19,7 +19,7 @@ ANY = Threshold(min_confidence=0.2)
 class Faint(FakeDetector):
     """Also finds rectangles that are a little red, with little confidence."""
 
-    floor = 0.01
+    floor = 0.003
 
     def detect_tiles(self, tiles):
         return [self._faint(tile, found) for tile, found in zip(tiles, super().detect_tiles(tiles), strict=True)]
@@ -53,13 +53,13 @@ def test_what_is_paid_for_is_what_the_pipeline_looks_at(hint):
     _, looked = looked_at(image, Faint())
     detector = Faint()
     list(detect_images([image], detector, PROFILE, tiles=TilingSettings(hint_confidence=hint)))
-    assert sum(bench.paid_for(looked, hint, image.full_wh)) == detector.tiles_seen
+    assert sum(bench.paid_for(looked, hint, bench.hints_of(looked, hint, image.full_wh))) == detector.tiles_seen
 
 
 def test_rows_say_what_each_setting_saves_and_loses():
     test = list(bench.run([photo(), photo()], Finder(Faint()), PROFILE, ANY, TilesSettings(plants=3)))[-1]
     rows = test.rows()
-    assert [row["hint_confidence"] for row in rows] == [0.0, 0.01, 0.02, 0.05, 0.1]
+    assert [row["hint_confidence"] for row in rows] == [0.0, 0.003, 0.005, 0.01, 0.02, 0.05]
     passes = [row["passes"] for row in rows]
     assert passes == sorted(passes, reverse=True)
     assert rows[1]["saved"] > 0.5 > rows[0]["saved"]
@@ -75,7 +75,7 @@ def test_a_detector_without_faint_candidates_has_no_gate_to_compare():
 def test_a_window_that_no_hint_touches_is_not_paid_for():
     image = photo((30, 40, 60, 70))
     tiles, looked = looked_at(image, Faint())
-    paid = bench.paid_for(looked, 0.5, image.full_wh)
+    paid = bench.paid_for(looked, 0.5, bench.hints_of(looked, 0.5, image.full_wh))
     highest = max(tile.zoom for tile in tiles)
     at_highest = [tile for tile, is_paid in zip(tiles, paid, strict=True) if is_paid and tile.zoom == highest]
     assert at_highest
@@ -94,3 +94,10 @@ def test_a_smooth_ground_keeps_its_colours_and_loses_its_structure():
 def test_a_photo_that_cannot_be_read_stops_the_benchmark():
     with pytest.raises(AmogusError, match="truncated"):
         list(bench.run([SkippedImage(ENTRY, "truncated", "half")], Finder(Faint()), PROFILE, ANY, TilesSettings()))
+
+
+def test_neighbours_do_not_lead_to_a_planted_one():
+    truth = np.asarray([[0, 0, 10, 10], [20, 0, 30, 10]], np.float32)
+    hints = np.asarray([[1, 1, 9, 9], [21, 1, 29, 9], [50, 50, 60, 60]], np.float32)
+    assert bench.without_others(hints, truth, 0).tolist() == [[1, 1, 9, 9], [50, 50, 60, 60]]
+    assert bench.without_others(np.zeros((0, 4), np.float32), truth, 1).shape == (0, 4)

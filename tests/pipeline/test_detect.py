@@ -142,7 +142,7 @@ def test_a_detector_of_single_pixels_gets_the_picture_at_its_own_size_only():
 class _Faint(_SizesSeen):
     """Says that it reports faint candidates too, as the gate wants it; finds red boxes as ever."""
 
-    floor = 0.01
+    floor = 0.003
 
 
 def test_the_highest_zoom_is_paid_for_only_where_the_zoom_below_saw_something():
