@@ -33,6 +33,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXEMPT = {
     r"pip install ": "the package under test is installed already, and a test downloads nothing",
     r"make demo$": "makes a virtual environment and takes minutes; `.ci/run` runs it",
+    r"amogus train motif": "needs PyTorch and half an hour; tests/cli/test_train_motif.py teaches one in seconds",
+    r"amogus detect photos --detector motif:": "uses what the line before would have made",
     r"make test$": "is what runs this test",
 }
 
