@@ -152,7 +152,7 @@ def _make_absolute(content: Table, folder: Path) -> None:
             value = table[key]
             if isinstance(value, list):
                 table[key] = [v if v in kept else str(folder / str(v)) for v in value]
-            elif value not in kept:
+            elif value not in kept and ":" not in str(value):  # motif:NAME and the like are names, not paths
                 table[key] = str(folder / str(value))
 
 

@@ -10,10 +10,10 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from amogus_search import registry, weights
 from amogus_search.core.motif import Motif
@@ -23,7 +23,8 @@ from amogus_search.synth.dataset import write_pose_dataset
 from amogus_search.training import mining, negatives, pose_model
 from amogus_search.training.detector import export_best, export_tensors, train_detector
 from amogus_search.training.detector_log import EpochResult, read_log, write_whole
-from amogus_search.training.recipe import EMBEDDED, Blend, Mine, Recipe, Scenes, Step, Train
+from amogus_search.training.detector_settings import DetectorTraining
+from amogus_search.training.recipe import EMBEDDED, KINDS, Blend, Mine, Recipe, Scenes, Step, Train
 
 NOTE = "step.json"
 """In a step's folder, written last: the settings that made it, and the sha256 of its weights or list."""
@@ -186,13 +187,21 @@ def _settings(step: Step) -> dict[str, object]:
 
 def _check_note(folder: Path, settings: Mapping[str, object]) -> None:
     try:
-        made = json.loads((folder / NOTE).read_text())["settings"]
+        made = _with_defaults(json.loads((folder / NOTE).read_text())["settings"])
     except (ValueError, KeyError, TypeError):
         raise AmogusError(f"{folder / NOTE} cannot be read", "remove it, and the step is done again") from None
     if made != settings:
         raise AmogusError(
             f"{folder} was made with other settings", "give another OUT, or remove that folder and what came after it"
         )
+
+
+def _with_defaults(made: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a note from before some of them existed: the step was made with what are defaults now."""
+    defaults = {one.name: one.default for one in fields(KINDS[made["do"]]) if one.default is not MISSING}
+    if "training" in made:
+        made["training"] = json.loads(json.dumps(asdict(DetectorTraining(data=())))) | made["training"]
+    return defaults | made
 
 
 def _sha256(path: Path) -> str:

@@ -62,6 +62,13 @@ def test_paths_in_a_file_are_relative_to_the_file_and_steps_are_taken_by_name(wr
     assert (second.training.batch, second.training.epochs) == (4, 2)
 
 
+def test_names_of_detectors_in_a_file_stay_names(write):
+    text = SMALL.replace('detector = "first"', 'detector = "{}"')
+    for name in ("amogus", "motif:eye"):
+        assert read_recipe(write(text.format(name))).steps[2].detector == name
+    assert read_recipe(write(text.format("a.onnx"))).steps[2].detector.startswith("/")
+
+
 def test_options_replace_the_file_in_every_step_and_settings_in_one(write):
     recipe = read_recipe(write(), {"epochs": 3, "side_px": 96, "photos": "p"}, ["second.learning_rate=1e-4"])
     scenes, first, mine, second = recipe.steps

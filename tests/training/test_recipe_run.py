@@ -112,6 +112,19 @@ def test_a_finished_recipe_is_kept(whole, recipe):
     assert {event.what for event in run_recipe(out, recipe, MOTIF)} == {"kept"}
 
 
+def test_a_step_from_before_a_setting_existed_is_kept(whole, recipe):
+    from amogus_search.training.recipe_run import run_recipe
+
+    out, _ = whole
+    note = out / "second" / "step.json"
+    text = note.read_text()
+    values = json.loads(text)
+    del values["settings"]["training"]["average_decay"]
+    note.write_text(json.dumps(values))
+    assert {event.what for event in run_recipe(out, recipe, MOTIF)} == {"kept"}
+    note.write_text(text)
+
+
 def test_a_step_that_was_made_with_other_settings_is_refused(whole, recipe):
     from amogus_search.training.recipe_run import run_recipe
 
