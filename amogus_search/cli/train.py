@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,7 +93,7 @@ def detector(
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.training.recipe_run import run_recipe
 
-    if find_spec("matplotlib") is None:
+    if importlib.util.find_spec("matplotlib") is None:
         note('losses.svg is not drawn: pip install "amogus_search[train]" brings matplotlib', quiet=quiet)
     workers = max(1, (os.cpu_count() or 1) - 1)
     with ProgressDisplay(quiet=quiet) as progress:
@@ -196,5 +196,5 @@ def embedder(
 
 
 def _require_torch() -> None:
-    if find_spec("torch") is None or find_spec("ultralytics") is None:
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("ultralytics") is None:
         raise MissingExtraError("training needs torch and ultralytics", 'pip install "amogus_search[train]"')
