@@ -228,10 +228,10 @@ def _planted(
     for hint, tally in bench.tallies.items():
         hints = hints_of(looked, hint, image.full_wh)
         tally.found[tier] += int(found.sum())
-        tally.lost[tier] += sum(
-            not _comes_out(looked, paid_for(looked, hint, without_others(hints, truth, row)), truth[row], image)
-            for row in np.flatnonzero(in_danger).tolist()
-        )
+        for row in np.flatnonzero(in_danger).tolist():
+            paid = paid_for(looked, hint, without_others(hints, truth, row))
+            left = _findings(image, looked, paid, finder, threshold)
+            tally.lost[tier] += int(not _has_partner(truth[row : row + 1], left)[0])
 
 
 def without_others(hints: Boxes, truth: Boxes, row: int) -> Boxes:
@@ -239,16 +239,6 @@ def without_others(hints: Boxes, truth: Boxes, row: int) -> Boxes:
     touching = intersections(hints, truth) > 0
     own: Boxes = hints[touching[:, row] | ~touching.any(axis=1)]
     return own
-
-
-def _comes_out(looked: Sequence[Looked], paid: Sequence[bool], box: Boxes, image: DecodedImage) -> bool:
-    """Whether a window that was paid for shows what was planted there."""
-    shown = (
-        whole_findings(one.found, one.tile, image.full_wh, DETECT.min_confidence).xyxy
-        for one, is_paid in zip(looked, paid, strict=True)
-        if is_paid
-    )
-    return any(bool(_has_partner(box[None], boxes)[0]) for boxes in shown)
 
 
 def _findings(
