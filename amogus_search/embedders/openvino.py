@@ -111,6 +111,12 @@ class OpenVinoEmbedder:
         """(n,) float32 margins of crops; above zero is more crewmate than photo."""
         return self.margin_of_vectors(self.embed_images(images))
 
+    def motif_direction(self) -> NDArray[np.float32]:
+        """(d,) float32 unit vector: from what the verifier holds for anything else towards what it holds for a motif."""
+        sides = (self._verifier.motif, self._verifier.other)
+        towards, away = (side.mean(axis=0, dtype=np.float64) for side in sides)
+        return unit_rows((towards - away)[None], self.name)[0]
+
     @cached_property
     def _image_tower(self) -> CompiledModel:
         shape = (self.batch, CROP_PX, CROP_PX, 3)
