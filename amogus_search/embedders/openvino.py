@@ -112,10 +112,10 @@ class OpenVinoEmbedder:
         return self.margin_of_vectors(self.embed_images(images))
 
     def motif_direction(self) -> NDArray[np.float32]:
-        """(d,) float32 unit vector: from what the verifier holds for anything else towards what it holds for a motif."""
+        """(d,) float32 unit vector from the verifier's prompts for anything else towards those for the motif."""
         sides = (self._verifier.motif, self._verifier.other)
         towards, away = (side.mean(axis=0, dtype=np.float64) for side in sides)
-        return unit_rows((towards - away)[None], self.name)[0]
+        return np.asarray(unit_rows((towards - away)[None], self.name)[0], np.float32)
 
     @cached_property
     def _image_tower(self) -> CompiledModel:
