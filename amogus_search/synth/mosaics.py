@@ -10,6 +10,7 @@ from amogus_search.synth.canvas import Canvas
 from amogus_search.synth.compose import Placed
 from amogus_search.synth.distractors import grid_noise
 from amogus_search.synth.palette import random_palette, scaled
+from amogus_search.synth.pixel_signs import paint_signs
 from amogus_search.synth.pixelart import PixelCrewmate, cell_colours, random_pixel_crewmate
 from amogus_search.synth.sprite import Rgb, SpriteAttributes
 
@@ -90,6 +91,8 @@ def _grid(rng: np.random.Generator, size_wh: tuple[int, int], photos: Sequence[R
         region = grid[max(0, y) : y + h, max(0, x) : x + w]
         if region.size:
             region[:] = _patch(rng, (w, h), photos, colours)[: region.shape[0], : region.shape[1]]
+    if rng.random() < 0.6:
+        paint_signs(rng, grid, colours, 8)
     return grid
 
 

@@ -68,12 +68,17 @@ def read(path: Path) -> list[HardNegative]:
 
 
 def crop_around(photo: Pixels, negative: HardNegative, side: int, rng: np.random.Generator) -> Pixels:
-    """A square window that holds the false finding, at a random place and size in it, shown at `side` pixels."""
+    """A square window that holds the false finding, at a random place in it, shown at `side` pixels.
+
+    Half of the small ones are shown at the photo's own pixels, as the tile showed them; else their size is by chance.
+    """
     height, width = photo.shape[:2]
     x1, y1, x2, y2 = np.asarray(negative.box_share) * (width, height, width, height)
     longest = max(x2 - x1, y2 - y1, 4.0)
     share = np.exp(rng.uniform(np.log(_LEAST_SHARE), np.log(_MOST_SHARE)))
     window = int(np.clip(longest / share, 24, min(height, width)))
+    if longest < side * _LEAST_SHARE * 2 and rng.random() < 0.5:
+        window = min(side, height, width)
     left = _start(x1, x2, window, width, rng)
     top = _start(y1, y2, window, height, rng)
     method = cv2.INTER_AREA if window > side else cv2.INTER_LINEAR

@@ -23,6 +23,9 @@ from amogus_search.training.mining import HardNegative, crop_around
 
 _EXTENSIONS = {".jpg", ".jpeg", ".png"}
 
+_CAMERA = 4
+"""How many times the training side a photo's shorter side must be to be met at its own pixels half of the time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -85,11 +88,17 @@ def load_photos(paths: Sequence[Path], max_side: int = 6000) -> list[Pixels]:
 
 
 def photo_crop(photo: Pixels, side: int, rng: np.random.Generator) -> Pixels:
-    """A random square window of a photo, from twice enlarged to the whole, shown at `side` pixels."""
+    """A random square window of a photo, from twice enlarged to the whole, shown at `side` pixels.
+
+    Half of those from camera photos are shown as they are, pixel by pixel: that is how most tiles of such a photo look,
+    and its grain, leaves and pebbles are lost when it is resized.
+    """
     height, width = photo.shape[:2]
     largest = min(height, width)
     smallest = min(largest, max(32, side // 2))
     window = int(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
+    if largest > _CAMERA * side and rng.random() < 0.5:
+        window = side
     y, x = (int(rng.integers(0, max(1, length - window + 1))) for length in (height, width))
     shrinking = window > side
     method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR

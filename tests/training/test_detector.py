@@ -225,3 +225,26 @@ def test_a_blend_lies_between_two_runs_and_refuses_strangers(tmp_path):
     assert mixed["n"] == 3
     with pytest.raises(WeightsError, match="same network"):
         pose_model.blend(tmp_path / "zero", tmp_path / "stranger", 0.5)
+
+
+def _shown_as_it_is(crop, photo) -> bool:
+    """Whether a crop is a window of the photo, pixel by pixel."""
+    windows = np.lib.stride_tricks.sliding_window_view(photo[..., 0], crop.shape[:2])
+    starts = np.argwhere((windows[..., 0, :8] == crop[0, :8, 0]).all(-1))
+    return any((windows[y, x] == crop[..., 0]).all() for y, x in starts)
+
+
+def test_camera_photos_and_small_false_findings_are_half_of_the_time_met_at_their_own_pixels():
+    """Tiles show them so; grain, leaves and pebbles look like nothing once they are resized."""
+    from amogus_search.training import mining
+    from amogus_search.training.pose_data import photo_crop
+
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (300, 320, 3), dtype=np.uint8)
+    camera = [_shown_as_it_is(photo_crop(photo, 48, rng), photo) for _ in range(60)]
+    assert 15 < sum(camera) < 45
+    assert not any(_shown_as_it_is(photo_crop(photo[:150], 48, rng), photo) for _ in range(20))
+    small = mining.HardNegative("a.jpg", (0.5, 0.5, 0.51, 0.51), 0.5)
+    large = mining.HardNegative("a.jpg", (0.2, 0.2, 0.6, 0.6), 0.5)
+    assert 15 < sum(_shown_as_it_is(mining.crop_around(photo, small, 48, rng), photo) for _ in range(60)) < 45
+    assert not any(_shown_as_it_is(mining.crop_around(photo, large, 48, rng), photo) for _ in range(20))
