@@ -9,46 +9,32 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from amogus_search.core.ranking import combine, order_hits
+from amogus_search.core.ranking import order_hits
 from amogus_search.core.thresholds import Threshold
-from amogus_search.core.types import Hit, Pixels
+from amogus_search.core.types import Hit
 from amogus_search.core.where import Column, Value, compile_where
 from amogus_search.errors import UsageError
+from amogus_search.pipeline import terms
+from amogus_search.pipeline.terms import Direction as Direction
+from amogus_search.pipeline.terms import Picture as Picture
+from amogus_search.pipeline.terms import Region as Region
+from amogus_search.pipeline.terms import Term as Term
+from amogus_search.pipeline.terms import Text as Text
+from amogus_search.pipeline.terms import Weighted as Weighted
 from amogus_search.ports import Embedder
 
 By: TypeAlias = Literal["amogusness", "similarity"]
 
 
-@dataclass(frozen=True)
-class Text:
-    """A query term in words."""
-
-    text: str
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A query term that is a picture from outside the index: (h, w, 3) uint8 RGB, upright."""
-
-    pixels: Pixels
-
-
-@dataclass(frozen=True)
-class Region:
-    """A query term that the index holds: the crop id of a finding, or the sha256 of an image. Needs no model."""
-
-    id: str
-
-
 EVERYTHING = Threshold()
-Term: TypeAlias = Text | Picture | Region
 
 
 @dataclass(frozen=True, eq=False)
 class Query:
     """One question.
 
-    plus, minus: what a hit should be like, and what not; without any, nothing is compared
+    plus, minus: what a hit should be like, and what not, each of weight 1 unless it is `Weighted`; without any, nothing
+                 is compared
     by:          what hits are ranked by; None: similarity if there are terms, else amogusness
     limit:       how many hits; None: all
     regions:     findings rather than images by their best one
@@ -56,8 +42,8 @@ class Query:
     where:       an expression of `core.where` over the index' columns; empty for none
     """
 
-    plus: tuple[Term, ...] = ()
-    minus: tuple[Term, ...] = ()
+    plus: tuple[Term | Weighted, ...] = ()
+    minus: tuple[Term | Weighted, ...] = ()
     by: By | None = None
     limit: int | None = 20
     regions: bool = False
@@ -67,12 +53,12 @@ class Query:
     @property
     def terms(self) -> tuple[Term, ...]:
         """All of them, what to add first."""
-        return (*self.plus, *self.minus)
+        return tuple(one.term for one in terms.weighted((*self.plus, *self.minus)))
 
     @property
     def needs_embedder(self) -> bool:
-        """Whether a term must be embedded; regions of the index have their vectors already."""
-        return any(not isinstance(term, Region) for term in self.terms)
+        """Whether a term must be embedded; regions of the index and directions have their vectors already."""
+        return any(terms.needs_embedder(term) for term in self.terms)
 
 
 class Searchable(Protocol):
@@ -167,25 +153,14 @@ def search(index: Searchable, embedder: Embedder | None, query: Query) -> list[H
 
 
 def query_vector(index: Searchable, embedder: Embedder | None, query: Query) -> NDArray[np.float32]:
-    """(d,) unit vector of the query's terms: those to add minus those to take away, each of unit length."""
-    rows = [_vector(index, embedder, term) for term in query.terms]
-    return combine(rows, [1.0] * len(query.plus) + [-1.0] * len(query.minus))
+    """(d,) unit vector of the query's terms: those to add minus those to take away, by their weights."""
+    return terms.sum_of(index, embedder, terms.weighted(query.plus), terms.weighted(query.minus))
 
 
 def unknown_words(embedder: Embedder, query: Query) -> tuple[str, ...]:
     """Words of the query's texts that the embedder never saw, each once."""
     texts = [term.text for term in query.terms if isinstance(term, Text)]
     return tuple(dict.fromkeys(word for text in texts for word in embedder.unknown_words(text)))
-
-
-def _vector(index: Searchable, embedder: Embedder | None, term: Term) -> NDArray[np.float32]:
-    if isinstance(term, Region):
-        return index.region_vector(term.id)
-    if embedder is None:
-        raise ValueError("this query needs an embedder")
-    if isinstance(term, Text):
-        return np.asarray(embedder.embed_texts([term.text])[0])
-    return np.asarray(embedder.embed_images([term.pixels])[0])
 
 
 def _by_amogusness(hit: Hit) -> Hit:
