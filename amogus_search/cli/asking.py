@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amogus_search.cli.parameters import QueryOptions, Thresholds, index_folder
-from amogus_search.errors import AmogusError, DecodeError, UsageError
+from amogus_search.errors import UsageError
 
 if TYPE_CHECKING:
-    from amogus_search.core.types import DecodedImage, Hit
-    from amogus_search.pipeline.search import Query, Term
+    from amogus_search.asking import Asker, ReadImage
+    from amogus_search.core.types import Hit
+    from amogus_search.pipeline.search import Query, Term, Weighted
     from amogus_search.store.index import Index
-
-_CROP_ID = re.compile("[0-9a-f]{16}")
-ReadImage = Callable[[bytes], "DecodedImage"]
 
 
 @contextmanager
@@ -32,52 +28,38 @@ def opened_index(given: Path | None) -> Iterator[Index]:
 
 @contextmanager
 def image_reader() -> Iterator[ReadImage]:
-    """Decodes single pictures, each by its path; a picture that cannot be read raises `DecodeError`."""
-    from amogus_search.core.types import FileEntry, SkippedImage
-    from amogus_search.sources.workers import DecodePool
+    """Decodes single pictures; see `amogus_search.asking.image_reader`."""
+    from amogus_search.asking import image_reader as reader
 
-    with DecodePool() as pool:
-
-        def read(path: bytes) -> DecodedImage:
-            (result,) = pool.decode(iter([FileEntry(path=path, root=path, stat=None)]))
-            if isinstance(result, SkippedImage):
-                raise DecodeError(result.reason, result.detail)
-            return result
-
+    with reader() as read:
         yield read
 
 
-def answer(index: Index, query: Query, say: Callable[[str], None]) -> list[Hit]:
+def answer(asker: Asker, query: Query, say: Callable[[str], None]) -> list[Hit]:
     """The hits; loads the index' own embedder only if the question needs it.
 
     Args:
-        index: open.
+        asker: of the open index.
         query: what to look for.
         say: takes notes for the user, such as words that the embedder does not know.
     """
-    from amogus_search.indexing import own_embedder
-    from amogus_search.pipeline.search import search, unknown_words
-
-    embedder = own_embedder(index) if query.needs_embedder else None
-    if embedder is not None:
-        words = unknown_words(embedder, query)
-        if words:
-            say(
-                f"the embedder of this index never saw {', '.join(map(repr, words))}; for any words at all, make an "
-                "index with --embedder open_clip:ViT-B-32/laion2b_s34b_b79k"
-            )
-    hits = search(index, embedder, query)
+    words = asker.unknown_words(query)
+    if words:
+        say(
+            f"the embedder of this index never saw {', '.join(map(repr, words))}; for any words at all, make an "
+            "index with --embedder open_clip:ViT-B-32/laion2b_s34b_b79k"
+        )
+    hits = asker.ask(query)
     if not hits:
-        say(_why_empty(index, query))
+        say(_why_empty(asker.index, query))
     return hits
 
 
 def question(
-    index: Index,
-    text: str | None,
+    asker: Asker,
+    texts: Sequence[str] | None,
     options: QueryOptions,
     thresholds: Thresholds,
-    read: ReadImage,
     *,
     limit: int | None = 20,
     regions: bool = False,
@@ -85,23 +67,17 @@ def question(
     """The question that the options mean; `limit` and `regions` are what counts where the options leave it open.
 
     Raises:
-        UsageError: --image names nothing that can be read.
+        UsageError: --image names nothing that can be read, a weight or a box cannot, or there is no such concept.
     """
     from amogus_search.core.thresholds import Threshold
-    from amogus_search.pipeline.search import Query, Text
+    from amogus_search.pipeline.search import Query
 
-    plus: list[Term] = [Text(text)] if text else []
-    if options.image is not None:
-        term = _picture(index, options.image, read)
-        if term is None:
-            raise UsageError(
-                f"there is no picture {options.image}", "--image takes a file, or the crop id of a finding"
-            )
-        plus.append(term)
-    plus += [_picture(index, word, read) or Text(word) for word in options.plus or ()]
+    plus: list[Term | Weighted] = [asker.words(text) for text in texts or () if text]
+    plus += _images(asker, options)
+    plus += [asker.weighted(word) for word in options.plus or ()]
     return Query(
         plus=tuple(plus),
-        minus=tuple(_picture(index, word, read) or Text(word) for word in options.minus or ()),
+        minus=tuple(asker.weighted(word) for word in options.minus or ()),
         by=options.by,
         limit=options.limit if options.limit is not None else limit,
         regions=options.regions if options.regions is not None else regions,
@@ -110,22 +86,17 @@ def question(
     )
 
 
-def _picture(index: Index, word: str, read: ReadImage) -> Term | None:
-    """The region or picture that a word means: a crop id, an indexed picture, any other picture; None: it is a text."""
-    from amogus_search.pipeline.search import Picture, Region
+def _images(asker: Asker, options: QueryOptions) -> list[Term]:
+    from amogus_search.asking import parsed_box
 
-    if _CROP_ID.fullmatch(word):
-        return Region(word)
-    path = os.path.abspath(os.fsencode(word))
-    if not os.path.isfile(path):
-        return None
-    known = index.known_file(path)
-    if known is not None and known.sha256 is not None and known.reason is None:
-        return Region(known.sha256)
-    try:
-        return Picture(read(path).pixels)
-    except DecodeError as error:
-        raise AmogusError(f"{word} cannot be read: {error.reason}: {error.detail}", "give another picture") from error
+    if options.image is None:
+        if options.box is not None:
+            raise UsageError("--box has no picture", "say which: --image FILE --box x1,y1,x2,y2")
+        return []
+    term = asker.picture(options.image, None if options.box is None else parsed_box(options.box))
+    if term is None:
+        raise UsageError(f"there is no picture {options.image}", "--image takes a file, or the crop id of a finding")
+    return [term]
 
 
 def _why_empty(index: Index, query: Query) -> str:

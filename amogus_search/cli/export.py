@@ -19,7 +19,7 @@ from amogus_search.cli.parameters import (
 )
 
 if TYPE_CHECKING:
-    from amogus_search.cli.asking import ReadImage
+    from amogus_search.asking import ReadImage
     from amogus_search.core.types import Hit
     from amogus_search.store.index import Index
 
@@ -39,7 +39,9 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to: a file or a folder, never among the photos.")],
     options: QueryOptions,
     thresholds: Thresholds,
-    text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="What to look for, in words.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", metavar="TEXT", help="What to look for, in words.")
+    ] = None,
     index: IndexOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write among, or over, what is no export of ours.")
@@ -55,14 +57,16 @@ def export(
     --regions choose). Crops and galleries hold 100 hits, the others all, unless -n says otherwise.
     """
     from amogus_search import registry
+    from amogus_search.asking import Asker
     from amogus_search.cli.asking import answer, image_reader, opened_index, question
     from amogus_search.cli.records import note, write_record
 
     exporter, _ = registry.resolve("exporter", form)
     limit = SHOWN if form in _TO_LOOK_AT else None
     with opened_index(index) as opened, image_reader() as read:
-        asked = question(opened, text, options, thresholds, read, limit=limit, regions=form == "crops")
-        hits = answer(opened, asked, lambda words: note(words, quiet=quiet))
+        asker = Asker(opened, read, literal=options.literal)
+        asked = question(asker, text, options, thresholds, limit=limit, regions=form == "crops")
+        hits = answer(asker, asked, lambda words: note(words, quiet=quiet))
         call = _Call(opened, hits, out, read, overwrite=overwrite)
         if form == "gallery":
             report = call.gallery(exporter, title, _in_words(text, options))
@@ -130,9 +134,9 @@ def _flip_idx(index: Index) -> tuple[int, ...]:
     return motif.flip_idx if motif is not None and motif.keypoint_names == index.keypoint_names else ()
 
 
-def _in_words(text: str | None, options: QueryOptions) -> str:
+def _in_words(texts: Sequence[str] | None, options: QueryOptions) -> str:
     """The question, for the heading of a gallery."""
-    parts = [text or "", f"like {options.image}" if options.image else ""]
+    parts = [*(texts or ()), f"like {options.image}" if options.image else ""]
     parts += [f"plus {word}" for word in options.plus or ()]
     parts += [f"minus {word}" for word in options.minus or ()]
     parts.append(f"where {options.where}" if options.where else "")

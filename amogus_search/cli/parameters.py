@@ -94,12 +94,17 @@ class QueryOptions:
     image: Annotated[
         str | None, typer.Option(metavar="FILE", help="Find what looks like this picture (any file, or a crop id).")
     ] = None
-    plus: Annotated[
-        list[str] | None, typer.Option(metavar="X", help="Add a text, a crop id or a picture; may be repeated.")
-    ] = None
-    minus: Annotated[list[str] | None, typer.Option(metavar="X", help="Take away a text, a crop id or a picture.")] = (
+    box: Annotated[str | None, typer.Option(metavar="X1,Y1,X2,Y2", help="Only this box of the picture, in pixels.")] = (
         None
     )
+    plus: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X", help="Add a text, concept:NAME, a crop id or a picture; 0.5:X counts half."),
+    ] = None
+    minus: Annotated[list[str] | None, typer.Option(metavar="X", help="Take away what --plus would add.")] = None
+    literal: Annotated[
+        bool, typer.Option("--literal", "--no-ensemble", help="Embed short texts as they are, in no sentences.")
+    ] = False
     limit: Annotated[
         int | None,
         typer.Option(

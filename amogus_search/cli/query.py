@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 def query(
     options: QueryOptions,
     thresholds: Thresholds,
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to look for, in words.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT", help="What to look for, in words; several are added up.")
+    ] = None,
     index: IndexOption = None,
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,
@@ -37,11 +39,13 @@ def query(
     --where compares these columns: path, width, height, format, size, confidence, amogusness, rarity, zoom and the
     parts of the evidence (visor, legs, ...), with = != < <= > >= like, joined by and, or, not and parentheses.
     """
+    from amogus_search.asking import Asker
     from amogus_search.cli.asking import answer, image_reader, opened_index, question
     from amogus_search.cli.records import note
     from amogus_search.exports.table import write_hits
 
     with opened_index(index) as opened, image_reader() as read:
-        hits = answer(opened, question(opened, text, options, thresholds, read), lambda words: note(words, quiet=quiet))
+        asker = Asker(opened, read, literal=options.literal)
+        hits = answer(asker, question(asker, text, options, thresholds), lambda words: note(words, quiet=quiet))
         if hits or format != "table":
             write_hits(hits, sys.stdout, format, evidence_names=opened.evidence_names)
