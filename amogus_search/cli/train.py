@@ -165,10 +165,19 @@ def blend(
 def embedder(
     out: OutArgument,
     photos: PhotosOption = None,
-    backbone: Annotated[Path | None, typer.Option(metavar="FILE", help="COCO YOLOv8n state dict.")] = None,
+    backbone: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Tensors of a YOLOv8n, of COCO or of our detector.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="An earlier run's .safetensors or checkpoint.pt, to go on from.")
+    ] = None,
     hard_negatives: Annotated[
         Path | None, typer.Option(metavar="DIR", help="PNG crops that a detector wrongly took for the motif.")
     ] = None,
+    frozen: Annotated[int, typer.Option(min=0, max=10, help="First layers of the backbone that stay as they are.")] = 4,
+    rate: Annotated[float, typer.Option(min=0, help="Peak learning rate of new layers.")] = 1.5e-3,
+    backbone_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate of the backbone.")] = 4e-4,
+    crops: Annotated[int, typer.Option(min=40, help="Crops of all kinds together.")] = 35_600,
     epochs: Annotated[int, typer.Option(min=1)] = 10,
     batch: Annotated[int, typer.Option(min=2)] = 256,
     threads: Annotated[int, typer.Option(min=1)] = 1,
@@ -179,12 +188,18 @@ def embedder(
     _require_torch()
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.training.embedder import EmbedderTraining, train_embedder
+    from amogus_search.training.embedder_crops import CropCounts
 
     config = EmbedderTraining(
         out=out,
         photos=photos,
         backbone=backbone,
+        start=start,
         hard_negatives=hard_negatives,
+        counts=CropCounts.shared_out(crops),
+        frozen=frozen,
+        rate=rate,
+        backbone_rate=backbone_rate,
         epochs=epochs,
         batch=batch,
         seed=seed,

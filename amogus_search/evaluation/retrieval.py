@@ -90,6 +90,14 @@ def pass_rates(positive: Scores, negative: Scores, false_rate: float) -> tuple[f
     return threshold, float((positive > threshold).mean())
 
 
+def margin_auc(embedder: Embedder, motif: Sequence[Pixels], other: Sequence[Pixels]) -> float:
+    """AUC of the second look between crops of the motif and others; NaN for an embedder that has none."""
+    margin_of = getattr(embedder, "margin_of_vectors", None)
+    if margin_of is None:
+        return float("nan")
+    return area_under_curve(*(margin_of(embedder.embed_images(crops)) for crops in (motif, other)))
+
+
 def by_group(scores: Scores, groups: Sequence[str], threshold: float) -> Mapping[str, float]:
     """Share of scores above a threshold for each group, by name."""
     names: NDArray[np.str_] = np.asarray(groups)
@@ -122,18 +130,24 @@ def retrieval_report(
     vectors = embedder.embed_images(crops)
     hunted = [row for row, true in enumerate(facts) if motif in true]
     near, known = vectors[hunted], [facts[row] for row in hunted]
-    looks = ["|".join(sorted(f for f in row if f.startswith(("colour:", "style:")))) for row in known]
+    looks = [_label(row, ("colour:", "style:")) for row in known]
+    all_parts = [_label(row, ("colour:", "style:", "backpack:", "hat:")) for row in known]
     report = {
         "crops": float(len(crops)),
         "captions": float(len(probes)),
         "caption_hit_at_10": caption_hits(embedder, probes, near, known),
         "caption_precision_at_10": caption_precision(embedder, probes, near, known),
         "same_look_hit_at_10": neighbour_hits(near, looks),
+        "same_look_and_parts_hit_at_10": neighbour_hits(near, all_parts),
     }
     margin_of = getattr(embedder, "margin_of_vectors", None)
     if margin_of is not None:
         report |= _margins(margin_of(vectors), facts, motif)
     return {name: round(value, 4) for name, value in report.items()}
+
+
+def _label(facts: Facts, kinds: tuple[str, ...]) -> str:
+    return "|".join(sorted(fact for fact in facts if fact.startswith(kinds)))
 
 
 def _margins(margin: Scores, facts: Sequence[Facts], motif: str) -> dict[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -27,9 +26,11 @@ from amogus_search.training.embedder_crops import CropCounts, CropSet, draw_crop
 from amogus_search.training.embedder_export import image_tower_onnx, text_tower_onnx
 from amogus_search.training.embedder_model import TwoTowers, hardness_of, match_loss, verify_loss
 from amogus_search.training.embedder_photos import load_photos
+from amogus_search.training.embedder_state import read_backbone, read_start, replace_file, tensors_file
 from amogus_search.training.embedder_words import gather_words
 
 IMAGE_FILE, TEXT_FILE, WORDS_FILE = "amogus_clip_image.onnx", "amogus_clip_text.onnx", "amogus_clip_words.json"
+TENSORS_FILE = "amogus_clip.safetensors"
 _LOG_FIELDS = ("epoch", "seconds", "match_loss", "verify_loss", "verify_errors", "inverse_temperature")
 
 Progress = Callable[[str, int, int], None]
@@ -41,8 +42,8 @@ class EmbedderTraining:
 
     out:            folder for crops, checkpoint, log and weights
     photos:         folder of photos, see `embedder_photos`; None trains on drawn grounds alone
-    backbone:       COCO YOLOv8n tensors (a state dict saved by torch); None starts from chance
-    start:          checkpoint of an earlier run whose towers and prototypes are taken over
+    backbone:       tensors of a YOLOv8n (see `embedder_state.read_backbone`); None starts from chance
+    start:          towers and prototypes of an earlier run that are taken over (see `embedder_state.read_start`)
     hard_negatives: folder of PNG crops that a detector wrongly took for the motif
     counts:         crops of each kind
     epochs, batch, seed, threads: as usual; a batch never mixes epochs
@@ -121,14 +122,15 @@ def training_crops(config: EmbedderTraining, progress: Progress | None = None) -
 
 
 def write_weights(towers: TwoTowers, words: WordList, folder: Path) -> dict[str, int]:
-    """Write both towers and the word list; returns the files' sizes in bytes."""
+    """Write both towers, the word list, and all tensors to go on from; returns the files' sizes in bytes."""
     files = {
         IMAGE_FILE: image_tower_onnx(towers.image),
         TEXT_FILE: text_tower_onnx(towers.text),
         WORDS_FILE: to_json(words, towers.verifier()).encode(),
+        TENSORS_FILE: tensors_file(towers.state_dict(), words.words),
     }
     for name, content in files.items():
-        _replace(folder / name, content)
+        replace_file(folder / name, content)
     return {name: len(content) for name, content in files.items()}
 
 
@@ -140,10 +142,9 @@ class _Run:
         self._config, self._crops, self._words = config, crops, words
         self.towers = TwoTowers(len(words.words) + 2)
         if config.backbone:
-            self.towers.image.load_backbone(torch.load(config.backbone, weights_only=True, map_location="cpu"))
+            self.towers.image.load_backbone(read_backbone(config.backbone))
         if config.start:
-            earlier = torch.load(config.start, weights_only=True, map_location="cpu")
-            self.towers.take_over(earlier["model"], earlier["words"], words.words)
+            self.towers.take_over(*read_start(config.start), words.words)
         self.towers.to(memory_format=torch.channels_last)
         self.towers.image.model[: config.frozen].requires_grad_(False)
         backbone = list(self.towers.image.model[config.frozen :].parameters())
@@ -230,7 +231,7 @@ def _claim(config: EmbedderTraining) -> None:
     path, identity = config.out / "run.json", config.identity()
     if not path.exists():
         record = {"identity": identity} | {k: str(v) for k, v in asdict(config).items()}
-        _replace(path, json.dumps(record, indent=1).encode())
+        replace_file(path, json.dumps(record, indent=1).encode())
     elif json.loads(path.read_text())["identity"] != identity:
         raise AmogusError(f"{path.parent} holds a training run with other settings", "name another --out folder")
 
@@ -239,9 +240,3 @@ def _hard_negatives(folder: Path | None) -> Iterator[tuple[Pixels, Facts]]:
     for path in sorted(folder.glob("*.png")) if folder and folder.is_dir() else ():
         pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
         yield cv2.resize(pixels, (128, 128), interpolation=cv2.INTER_AREA), thing_facts((), "photo")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)

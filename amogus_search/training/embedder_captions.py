@@ -53,6 +53,9 @@ SHORT_STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "pixel": ("pixel art", "8 bit"),
         "pixelated": ("pixelated", "pixel art", "8 bit"),
         "shapes": ("disguised", "pareidolia", "hidden"),
+        "turned": ("turned", "post", "bin", "pareidolia", "hidden", "3d"),
+        "glow": ("glowing", "nebula", "lights", "pareidolia", "hidden"),
+        "ice": ("ice", "frozen", "pareidolia", "hidden", "3d"),
     }
 )
 

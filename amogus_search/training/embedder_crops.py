@@ -35,6 +35,9 @@ _FREQUENT = {
     "outlined": 2.0,
     "flat": 1.5,
     "cel": 1.5,
+    "turned": 2.0,
+    "glow": 1.5,
+    "ice": 1.5,
 }
 _WEIGHTS = np.array([_FREQUENT.get(style, 1.0) for style in STYLES])
 
@@ -67,6 +70,13 @@ class CropCounts:
     photos: int
     distractors: int
     grounds: int
+
+    @classmethod
+    def shared_out(cls, total: int) -> CropCounts:
+        """So many crops in the usual proportions."""
+        shares = {"crewmates": 0.31, "scenes": 0.2, "distractors": 0.14, "grounds": 0.015}
+        counts = {name: round(total * share) for name, share in shares.items()}
+        return cls(photos=total - sum(counts.values()), **counts)
 
     @property
     def total(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +12,35 @@ from amogus_search.training.embedder_captions import CREWMATE, Caption, Facts, w
 from amogus_search.training.embedder_crops import CropCounts, CropSet, draw_crops, open_crops, store_crops
 from amogus_search.training.embedder_photos import load_photos
 
+__all__ = ["CAPTION_SEED", "CREWMATE", "HELD_OUT_COUNTS", "attribute_captions", "held_out_crops"]
+
 HELD_OUT_COUNTS = CropCounts(crewmates=1700, scenes=600, photos=2000, distractors=500, grounds=100)
 HELD_OUT_SEED = 987
+CAPTION_SEED = 5
 
 
-def held_out_crops(folder: Path, photos: Path | None, counts: CropCounts = HELD_OUT_COUNTS) -> CropSet:
+def held_out_crops(
+    folder: Path,
+    photos: Path | None,
+    counts: CropCounts = HELD_OUT_COUNTS,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> CropSet:
     """The held-out crops, drawn into the folder on the first call.
 
     Args:
         folder: where they are kept.
         photos: the folder of photos that the training was given; only its held-out ones are used.
         counts: crops of each kind.
+        progress: gets (done, total) now and then.
     """
     found = open_crops(folder)
     if found is not None:
         return found
     grounds = load_photos(photos, held_out=True) if photos else []
     rng = np.random.default_rng(HELD_OUT_SEED)
-    return store_crops(draw_crops(counts, grounds, pad_ratio=CropSettings.pad_ratio, rng=rng), counts.total, folder)
+    drawn = draw_crops(counts, grounds, pad_ratio=CropSettings.pad_ratio, rng=rng, progress=progress)
+    return store_crops(drawn, counts.total, folder)
 
 
 def attribute_captions(facts: Sequence[Facts], count: int, rng: np.random.Generator) -> list[Caption]:

@@ -102,3 +102,61 @@ def test_an_earlier_model_is_taken_over_word_by_word() -> None:
     new.take_over(old.state_dict(), ["hat", "red"], ["blue", "hat", "red"])
     assert torch.equal(new.text.words.weight[FIRST_WORD + 1 :], old.text.words.weight[FIRST_WORD:])
     assert torch.equal(new.motif, old.motif)
+
+
+@pytest.mark.parametrize("start", ["amogus_clip.safetensors", "checkpoint.pt"])
+def test_a_run_goes_on_from_the_weights_of_another(trained: Path, start: str) -> None:
+    from amogus_search.training.embedder_model import TwoTowers
+    from amogus_search.training.embedder_state import read_start
+
+    tensors, words = read_start(trained / start)
+    towers = TwoTowers(len(words) + 2)
+    towers.take_over(tensors, words, words)
+    before = TwoTowers(len(words) + 2)
+    before.load_state_dict(torch.load(trained / "checkpoint.pt", weights_only=True)["model"])
+    images = torch.randint(0, 256, (2, 128, 128, 3)).float()
+    pair = [model.eval().image(images) for model in (towers, before)]
+    assert torch.nn.functional.cosine_similarity(*pair).min() > 0.999
+
+
+def test_a_start_or_backbone_that_is_none_is_refused_and_runs_no_code(tmp_path: Path) -> None:
+    import pickle
+
+    from amogus_search.training.embedder_state import read_backbone, read_start
+
+    canary = tmp_path / "canary"
+
+    class Evil:
+        def __reduce__(self):  # type: ignore[no-untyped-def]
+            return open, (str(canary), "w")
+
+    bad = tmp_path / "bad.pt"
+    bad.write_bytes(pickle.dumps(Evil()))
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+    for path in (bad, tmp_path / "bad.safetensors", tmp_path / "missing.pt"):
+        for read in (read_start, read_backbone):
+            with pytest.raises(AmogusError, match="cannot be read"):
+                read(path)
+    assert not canary.exists()
+
+
+def test_the_detector_serves_as_a_backbone(tmp_path: Path) -> None:
+    """Its first layers bear the same names; `--frozen 10` then asks what its features alone are good for."""
+    from amogus_search import weights
+    from amogus_search.training.embedder_state import read_backbone
+    from amogus_search.training.embedder_towers import ImageTower
+
+    path = tmp_path / "detector.safetensors"
+    path.write_bytes(weights.read("amogus_detector.safetensors"))
+    tower = ImageTower()
+    blocks = sum(name.startswith("model.") for name in tower.state_dict())
+    assert tower.load_backbone(read_backbone(path)) == blocks
+
+
+def test_crops_are_shared_out_in_the_usual_proportions() -> None:
+    from amogus_search.training.embedder_crops import CropCounts
+
+    counts = CropCounts.shared_out(35_600)
+    assert counts.total == 35_600
+    assert abs(counts.crewmates - 11_000) < 100
+    assert abs(counts.photos - 12_000) < 300
