@@ -19,12 +19,12 @@ from amogus_search.core.motif import Motif
 from amogus_search.core.types import Detections, FileEntry, FindingScores, Hit, ImageFindings, SkippedImage, Vectors
 from amogus_search.core.where import Column, Value
 from amogus_search.errors import UsageError
-from amogus_search.store import answers, checks, contents, files, folder, generations, repairs, scoring, tables
-from amogus_search.store.answers import Wanted
+from amogus_search.store import answers, checks, contents, files, folder, generations, repairs, scoring, similar, tables
 from amogus_search.store.catalog import Catalog
 from amogus_search.store.columns import where_columns
 from amogus_search.store.files import KnownFile
 from amogus_search.store.folder import Identity
+from amogus_search.store.hits import Reading, Wanted
 from amogus_search.store.lock import WriterLock
 from amogus_search.store.scoring import ScoreFn
 from amogus_search.store.searching import Kind, Searcher
@@ -211,6 +211,7 @@ class Index:
         *,
         kind: Literal["image", "detection", "both"] = "both",
         by_image: bool = False,
+        min_similarity: float | None = None,
         min_amogusness: float | None = None,
         min_confidence: float | None = None,
         where_sql: str = "",
@@ -223,14 +224,15 @@ class Index:
             n: how many hits; None: all.
             kind: which regions.
             by_image: only the best region of every file.
+            min_similarity: lowest cosine of a hit; with it, None for n means all that reach it.
 
         Raises:
             UsageError: the index has no vectors, or of another dimension.
         """
         wanted = Wanted(min_amogusness, min_confidence, where_sql, params)
         kinds: tuple[Kind, ...] = ("image", "detection") if kind == "both" else (kind,)
-        query = answers.Query(np.asarray(vector), kinds, by_image)
-        return answers.similar(self._reading(), self._searcher, query, n, wanted)
+        query = similar.Query(np.asarray(vector), kinds, by_image, min_similarity)
+        return similar.similar(self._reading(), self._searcher, query, n, wanted)
 
     def search_vectors(
         self, query: NDArray[np.float32], k: int, kinds: Sequence[Kind] = ("image", "detection")
@@ -253,9 +255,7 @@ class Index:
         Raises:
             UsageError: there is no such region, or it has no vector.
         """
-        return answers.region_vector(self._catalog, region)
-
-    # Tables and state
+        return similar.region_vector(self._catalog, region)
 
     def images(self) -> pd.DataFrame:
         """One row a live picture file, by path."""
@@ -295,5 +295,5 @@ class Index:
             raise UsageError("an index opened for reading cannot be repaired", "open it with mode 'w'")
         return repairs.repair(self.folder, self._catalog)
 
-    def _reading(self) -> answers.Reading:
-        return answers.Reading(self._catalog, self.keypoint_names, self.evidence_names, self.calibration_id is not None)
+    def _reading(self) -> Reading:
+        return Reading(self._catalog, self.keypoint_names, self.evidence_names, self.calibration_id is not None)

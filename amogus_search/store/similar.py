@@ -1,0 +1,125 @@
+"""Regions by their similarity to a vector, among those that meet conditions: FAISS proposes, SQL sifts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.core.types import Hit
+from amogus_search.errors import UsageError
+from amogus_search.store import rows
+from amogus_search.store.catalog import Catalog
+from amogus_search.store.hits import Place, Reading, Wanted, first_of_each, hits_of
+from amogus_search.store.searching import Found, Kind, Searcher
+
+_CHUNK = 500
+_FIRST = 100
+"""Regions asked for beyond four times what is wanted: some do not meet the conditions, or are of one file."""
+# A whole image stands by its most confident finding.
+_TABLES = (
+    "vectors v {0} contents c ON c.sha256 = v.sha256 {0} files f ON f.sha256 = v.sha256 "
+    "LEFT JOIN detections d ON d.sha256 = v.sha256 AND d.ordinal = max(v.ordinal, 0) "
+    "LEFT JOIN scores s ON s.detection = d.id"
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to be similar to, among which regions, and whether only a file's best one counts.
+
+    least: lowest similarity of a hit; None: any
+    """
+
+    vector: NDArray[np.float32]
+    kinds: tuple[Kind, ...]
+    by_image: bool
+    least: float | None = None
+
+
+def similar(reading: Reading, searcher: Searcher, query: Query, n: int | None, wanted: Wanted) -> list[Hit]:
+    """The n files or regions most similar to the query.
+
+    While too few of those looked at meet the conditions, four times as many are looked at; as soon as fewer than
+    that meet the conditions at all, just these are compared instead, one by one.
+    """
+    with reading.catalog.snapshot():
+        asked = None if n is None and query.least is None else 4 * (n or 0) + _FIRST
+        while True:
+            found = searcher.search(query.vector, asked, query.kinds)
+            places = _places(reading, query, found, wanted)
+            if asked is None or _is_enough(query, found, places, n, asked):
+                return hits_of(reading, places[:n], "similarity")
+            asked *= 4
+            few = _survivors(reading, query, wanted, asked)
+            if few is not None:
+                places = _places(reading, query, searcher.among(query.vector, few), wanted)
+                return hits_of(reading, places[:n], "similarity")
+
+
+def _is_enough(query: Query, found: Found, places: list[Place], n: int | None, asked: int) -> bool:
+    """Whether looking at more regions cannot change the first n places."""
+    ids, similarities = found
+    if len(ids) < asked or (query.least is not None and similarities[-1] < query.least):
+        return True
+    # Regions as similar as the last one may not have been looked at yet.
+    return n is not None and len(places) >= n and (places[n - 1].score or 0.0) > similarities[-1]
+
+
+def _places(reading: Reading, query: Query, found: Found, wanted: Wanted) -> list[Place]:
+    ids, similarities = found
+    if query.least is not None:
+        good = similarities >= query.least
+        ids, similarities = ids[good], similarities[good]
+    located = _located(reading, ids, similarities, wanted)
+    return list(first_of_each(located)) if query.by_image else located
+
+
+def _survivors(reading: Reading, query: Query, wanted: Wanted, limit: int) -> list[int] | None:
+    """Ids of all regions that meet the conditions; None if there are more than `limit`, or no conditions."""
+    if not wanted.has_conditions:
+        return None
+    condition, values = wanted.condition()
+    sql = (
+        f"SELECT DISTINCT v.id FROM {_TABLES.format('JOIN')} "
+        f"WHERE v.kind IN ({', '.join('?' * len(query.kinds))}) AND {condition} LIMIT ?"
+    )
+    found = [row[0] for row in reading.catalog.stream(sql, [*query.kinds, *values, limit + 1])]
+    return None if len(found) > limit else found
+
+
+def _located(
+    reading: Reading, ids: NDArray[np.int64], similarities: NDArray[np.float64], wanted: Wanted
+) -> list[Place]:
+    """The places of regions that meet the conditions; equally similar ones by path and ordinal."""
+    condition, values = wanted.condition()
+    score = dict(zip(ids.tolist(), similarities.tolist(), strict=True))
+    places = []
+    for start in range(0, len(ids), _CHUNK):
+        some = ids[start : start + _CHUNK].tolist()
+        sql = (
+            f"SELECT v.id, f.path, v.sha256, v.ordinal FROM {_TABLES.format('CROSS JOIN')} "
+            f"WHERE v.id IN ({', '.join('?' * len(some))}) AND {condition}"
+        )
+        found = reading.catalog.rows(sql, [*some, *values])
+        places += [Place(path, sha256, ordinal, score[key]) for key, path, sha256, ordinal in found]
+    return sorted(places, key=lambda place: (-(place.score or 0.0), place.path, place.ordinal))
+
+
+def region_vector(catalog: Catalog, region: str) -> NDArray[np.float32]:
+    """(d,) unit vector of a whole image (by sha256) or a finding (by crop id)."""
+    sql = f"SELECT {', '.join(f'v.{name}' for name in rows.COLUMNS['vectors'].split(', '))}, v.checksum FROM vectors v "
+    if len(region) == 64:
+        found = catalog.rows(f"{sql} WHERE v.kind = 'image' AND v.sha256 = ?", (region,))
+    else:
+        found = catalog.rows(
+            f"{sql} JOIN detections d ON d.sha256 = v.sha256 AND d.ordinal = v.ordinal "
+            "WHERE v.kind = 'detection' AND d.crop_id = ? ORDER BY v.ordinal LIMIT 1",
+            (region,),
+        )
+    if not found:
+        raise UsageError(
+            f"the index has no vector of a region called {region!r}", "give a crop id or a sha256 from `amogus query`"
+        )
+    return np.asarray(rows.unit_vectors([rows.checked("vectors", found[0])[3]])[0])
