@@ -64,6 +64,8 @@ class Embedder(Protocol):
 
     dimension:   length of its vectors
     name, fingerprint: as for `Detector`; preprocessing belongs to the embedder
+
+    One that likes another number of crops at once than `settings.EMBED.batch` says so as `batch`; so does a `Verifier`.
     """
 
     name: str

@@ -88,6 +88,20 @@ class CropSettings:
 
 
 @dataclass(frozen=True)
+class EmbedSettings:
+    """batch: regions at once for an embedder or verifier that does not say how many it likes.
+
+    images_waiting: pictures that may wait for a batch to fill before a smaller one is run: what a kill can cost on top
+        of a batch of writes
+    bytes_waiting: pixels that may wait for it, so that huge pictures do not pile up
+    """
+
+    batch: int = 8
+    images_waiting: int = 16
+    bytes_waiting: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
 class DecodeSettings:
     """max_pixels: by header, before decoding (a genuine 200-megapixel phone photo must pass).
 
@@ -128,6 +142,7 @@ class IndexSettings:
 DETECT = DetectSettings()
 TILING = TilingSettings()
 CROPS = CropSettings()
+EMBED = EmbedSettings()
 DECODE = DecodeSettings()
 INDEX = IndexSettings()
 """The defaults, ready to be used as default arguments (all of them are immutable)."""

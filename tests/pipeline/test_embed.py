@@ -2,6 +2,7 @@ import numpy as np
 
 from amogus_search.core.types import DecodedImage, Detections, FileEntry, SkippedImage
 from amogus_search.pipeline.embed import embed_findings, verify_findings
+from amogus_search.settings import EmbedSettings
 from amogus_search.testing import FakeEmbedder
 
 
@@ -60,10 +61,53 @@ def test_without_models_there_are_no_vectors_and_no_margins():
 
 
 def test_how_many_pictures_go_together_changes_nothing():
-    one = list(embed_findings(STREAM, FakeEmbedder(), Redness(), images_at_once=1))
-    all_ = list(embed_findings(STREAM, FakeEmbedder(), Redness(), images_at_once=99))
+    one = list(embed_findings(STREAM, FakeEmbedder(), Redness(), settings=EmbedSettings(images_waiting=1)))
+    all_ = list(embed_findings(STREAM, FakeEmbedder(), Redness(), settings=EmbedSettings(images_waiting=99)))
     assert one[0].detection_vectors.tolist() == all_[0].detection_vectors.tolist()
     assert one[3].detections.margin.tolist() == all_[3].detections.margin.tolist()
+
+
+class Batching(FakeEmbedder):
+    """An embedder that remembers the sizes of the batches it was given, and of which size it likes them."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self.batch = batch
+        self.calls: list[int] = []
+
+    def embed_images(self, images):
+        self.calls.append(len(images))
+        return super().embed_images(images)
+
+
+def test_whole_pictures_and_crops_of_many_pictures_share_full_batches():
+    """A batch has one fixed shape: whatever it is not filled with is paid for all the same."""
+    stream = [picture((250, 0, 0), [(5, 5, 30, 30)] * (number % 3)) for number in range(15)]
+    embedder = Batching(8)
+    found = list(embed_findings(stream, embedder))
+    assert [len(item.detections) for item in found] == [number % 3 for number in range(15)]
+    assert embedder.calls == [8, 8, 8, 6], "30 regions: every batch but the last is full"
+
+
+def test_a_verifier_has_full_batches_of_its_own():
+    verifier = Redness()
+    sizes = []
+    margin = verifier.margin
+    verifier.margin = lambda crops: sizes.append(len(crops)) or margin(crops)
+    stream = [picture((250, 0, 0), [(5, 5, 30, 30), (40, 5, 70, 40)]) for _ in range(6)]
+    found = list(embed_findings(stream, FakeEmbedder(), verifier))
+    assert sizes == [8, 4]
+    assert all((item.detections.margin > 100).all() for item in found)
+
+
+def test_a_batch_is_not_waited_for_too_long():
+    """What waits is lost by a kill, and pixels that wait fill the memory."""
+    stream = [picture((250, 0, 0), []) for _ in range(6)]
+    few, small = Batching(100), Batching(100)
+    list(embed_findings(stream, few, settings=EmbedSettings(images_waiting=4)))
+    list(embed_findings(stream, small, settings=EmbedSettings(bytes_waiting=3 * 60 * 80 * 2)))
+    assert few.calls == [4, 2]
+    assert small.calls == [2, 2, 2]
 
 
 def test_verifying_alone_fills_in_margins_and_passes_skipped_files_on():

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 import amogus_search
-from amogus_search.core.types import FileEntry, FileStat, ImageFindings, SkippedImage
+from amogus_search.core.types import DecodedImage, FileEntry, FileStat, ImageFindings, SkippedImage
 from amogus_search.errors import AmogusError
 from amogus_search.pipeline.index import IndexReport, Models, index_images, refuse_index_in_source
 from amogus_search.settings import PROFILES, IndexSettings
@@ -253,6 +254,35 @@ def test_too_many_missing_files_stop_the_run_before_it_changes_anything(bench: B
         bench.run(settings=careful)
     assert bench.index.commits == commits
     assert bench.run(settings=careful, confirm_deletions=True).removed == 5
+
+
+def test_no_picture_is_decoded_twice(bench: Bench) -> None:
+    """Detector, whole-picture vector, crops and margins all come from one decoding, and copies from none."""
+
+    class Counting:
+        def __init__(self, pool: DecodePool) -> None:
+            self.pool, self.version, self.decoded = pool, pool.version, Counter[bytes]()
+
+        def decode(self, entries: Iterator[FileEntry]) -> Iterator[DecodedImage | SkippedImage]:
+            for result in self.pool.decode(entries):
+                self.decoded[result.entry.path] += 1
+                yield result
+
+        def digest(self, entry: FileEntry) -> tuple[str, FileStat]:
+            return self.pool.digest(entry)
+
+    reader = Counting(bench.pool)
+    models = Models(bench.detector, bench.embedder, PROFILES["thorough"])
+    source = FolderSource([bench.folder])
+    index_images([source], reader, models, bench.index, settings=NOT_RACY)
+    assert set(reader.decoded.values()) == {1}
+    assert len(reader.decoded) == 10
+    shutil.copy(bench.folder / "2.png", bench.folder / "copy.png")
+    draw(bench.folder / "new.png", 20)
+    index_images([source], reader, models, bench.index, settings=NOT_RACY)
+    new = os.fsencode(bench.folder / "new.png")
+    assert max(reader.decoded.values()) == 1
+    assert (len(reader.decoded), reader.decoded[new]) == (11, 1)
 
 
 def test_other_folders_of_the_index_are_left_alone(bench: Bench, tmp_path: Path) -> None:
