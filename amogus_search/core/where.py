@@ -12,24 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal, TypeAlias
 
+from amogus_search.core.comparisons import Column as Column
+from amogus_search.core.comparisons import Value as Value
+from amogus_search.core.comparisons import compare
 from amogus_search.errors import UsageError
-
-Value: TypeAlias = str | float | int
-Kind: TypeAlias = Literal["text", "number"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column that an expression may name.
-
-    sql:  what stands for it in the query; written by us, never by the user
-    kind: "text" or "number": what it may be compared with
-    """
-
-    sql: str
-    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +119,23 @@ class _Parser:
     def _comparison(self) -> str:
         column = self._column()
         token = self._next()
-        if token.kind == "word" and token.text.lower() == "like":
-            if column.kind != "text":
-                raise self._error("'like' compares text, and this column holds numbers", token)
-            self._values.append(self._value("text"))
-            return f"{column.sql} LIKE ? ESCAPE '\\'"
-        if token.kind != "operator":
+        operator = _OPERATORS.get(token.text) if token.kind == "operator" else token.text.lower()
+        if operator is None or (token.kind != "operator" and (token.kind, operator) != ("word", "like")):
             raise self._error("expected one of = != < <= > >= like", token)
-        self._values.append(self._value(column.kind))
-        return f"{column.sql} {_OPERATORS[token.text]} ?"
+        if operator == "like" and not column.is_text:  # said of the operator, whatever follows
+            self._compared(column, operator, "", token)
+        value = self._next()
+        if value.kind not in ("word", "quoted"):
+            raise self._error("expected a value", value)
+        return self._compared(column, operator, _unquoted(value), value)
+
+    def _compared(self, column: Column, operator: str, text: str, at: _Token) -> str:
+        try:
+            sql, values = compare(column, operator, text)
+        except ValueError as error:
+            raise self._error(str(error), at) from None
+        self._values += values
+        return sql
 
     def _column(self) -> Column:
         token = self._next()
@@ -152,24 +147,6 @@ class _Parser:
             meant = f"; did you mean {near[0]}?" if near else ""
             raise self._error(f"unknown column {token.text!r}{meant} (there are {', '.join(self._columns)})", token)
         return self._columns[name]
-
-    def _value(self, kind: Kind) -> Value:
-        token = self._next()
-        if token.kind not in ("word", "quoted"):
-            raise self._error("expected a value", token)
-        text = token.text
-        if token.kind == "quoted":
-            text = text[1:-1].replace(text[0] * 2, text[0])
-        return text if kind == "text" else self._number(text, token)
-
-    def _number(self, text: str, token: _Token) -> Value:
-        try:
-            number = float(text)
-        except ValueError:
-            raise self._error("expected a number", token) from None
-        if number != number or number in (float("inf"), float("-inf")):
-            raise self._error("expected a finite number", token)
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
     def _peek(self) -> _Token:
         return self._tokens[self._position]
@@ -192,3 +169,8 @@ class _Parser:
             f"--where: {problem}, at character {token.start + 1}: {before}>>>{after}",
             "write comparisons like: width >= 1000 and (format = JPEG or path like %holiday%)",
         )
+
+
+def _unquoted(token: _Token) -> str:
+    text = token.text
+    return text[1:-1].replace(text[0] * 2, text[0]) if token.kind == "quoted" else text
