@@ -16,7 +16,21 @@ import typer
 from typer.core import TyperGroup
 
 from amogus_search import __version__
-from amogus_search.cli import bench, detect, doctor, export, index, models, query, repair, status, synth, train, verify
+from amogus_search.cli import (
+    bench,
+    concept,
+    detect,
+    doctor,
+    export,
+    index,
+    models,
+    query,
+    repair,
+    status,
+    synth,
+    train,
+    verify,
+)
 from amogus_search.cli import eval as evaluate
 from amogus_search.errors import AmogusError
 
@@ -48,7 +62,7 @@ app = typer.Typer(
 )
 for command in (index, query, detect, export):
     command.register(app)
-for group in (models, synth, train, evaluate, bench):
+for group in (models, synth, train, evaluate, bench, concept):
     app.add_typer(group.app)
 for command in (status, verify, repair, doctor):
     command.register(app)
