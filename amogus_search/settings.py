@@ -139,12 +139,68 @@ class IndexSettings:
     gone_least: int = 50
 
 
+@dataclass(frozen=True)
+class SearchSettings:
+    """pool_factor, pool_least: how many candidates are ranked by something else than what found them.
+
+    That is by amogusness or mixed with terms, diverse or folded; so many times the hits wanted, and at least so many
+
+    pool_most: with a lowest similarity all that reach it are ranked, up to so many
+    near_duplicate: cosine from which two pictures look the same. With the embedded embedder 56 photos and their copies
+        at half the size or JPEG quality 50 were above 0.997, the nearest other photo of nine in ten below 0.993
+    diversity: trade between relevance (1) and difference (0)
+    """
+
+    pool_factor: int = 20
+    pool_least: int = 500
+    pool_most: int = 50_000
+    near_duplicate: float = 0.995
+    diversity: float = 0.5
+
+
+@dataclass(frozen=True)
+class SearchBudget:
+    """What searching by similarity may cost, and how good it must be; `store.plan` chooses a structure that keeps to it.
+
+    recall:       share of the ten truly nearest regions that must be found; 1 compares with every region
+    memory_bytes: how large the search structure may be; it goes before recall
+    latency_ms:   up to what time for one query every region is compared, the surest way; recall goes before it
+    mapped:       the structure may be larger than memory_bytes, since the system reads it from the disk as needed
+    structure:    FAISS' name of a structure for those who know better; None: chosen
+    """
+
+    recall: float = 0.95
+    memory_bytes: int = 2_000_000_000
+    latency_ms: float = 10.0
+    mapped: bool = False
+    structure: str | None = None
+
+
+@dataclass(frozen=True)
+class StructureSettings:
+    """When a search structure is built anew, and from what.
+
+    tail_share:    regions outside it that are compared one by one, as a share of those in it, before it is built anew
+    deleted_share: regions in it that are gone, as a share of it, likewise
+    queries:       held-out regions that it is tuned and measured with; none of them is trained on
+    training_rows: at most so many regions are trained on
+    seed:          of what is drawn at random
+    """
+
+    tail_share: float = 0.05
+    deleted_share: float = 0.2
+    queries: int = 128
+    training_rows: int = 262_144
+    seed: int = 0
+
+
 DETECT = DetectSettings()
 TILING = TilingSettings()
 CROPS = CropSettings()
 EMBED = EmbedSettings()
 DECODE = DecodeSettings()
 INDEX = IndexSettings()
+SEARCH = SearchSettings()
 """The defaults, ready to be used as default arguments (all of them are immutable)."""
 
 DEFAULT_THRESHOLD = 0.5

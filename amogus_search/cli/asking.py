@@ -79,6 +79,9 @@ def question(
         plus=tuple(plus),
         minus=tuple(asker.weighted(word) for word in options.minus or ()),
         by=options.by,
+        diverse=options.diverse,
+        fold=options.fold_duplicates,
+        least=options.min_similarity,
         limit=options.limit if options.limit is not None else limit,
         regions=options.regions if options.regions is not None else regions,
         threshold=thresholds.resolved(Threshold()),
@@ -102,6 +105,11 @@ def _images(asker: Asker, options: QueryOptions) -> list[Term]:
 def _why_empty(index: Index, query: Query) -> str:
     if not index.counts()["indexed"]:
         return f"the index {index.folder} has no pictures; add some: amogus index PATH"
-    if query.where or query.threshold.min_amogusness is not None or query.threshold.min_confidence is not None:
+    if (
+        query.where
+        or query.least is not None
+        or query.threshold.min_amogusness is not None
+        or query.threshold.min_confidence is not None
+    ):
         return "nothing fits these conditions"
     return "nothing found"

@@ -15,6 +15,7 @@ from amogus_search.cli.parameters import (
     QueryOptions,
     QuietOption,
     Thresholds,
+    WithDiverse,
     with_options,
 )
 
@@ -31,7 +32,7 @@ _TO_LOOK_AT = ("crops", "gallery")
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("export")(with_options(export))
+    app.command("export", cls=WithDiverse)(with_options(export))
 
 
 def export(

@@ -9,15 +9,16 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from amogus_search.errors import UsageError
-from amogus_search.settings import DEFAULT_PROFILE, STRICTNESS
+from amogus_search.settings import DEFAULT_PROFILE, SEARCH, STRICTNESS
 
 if TYPE_CHECKING:
     from amogus_search.core.thresholds import Threshold
@@ -27,7 +28,7 @@ Result = TypeVar("Result")
 Format: TypeAlias = Literal["table", "json", "jsonl", "csv", "tsv"]
 ProfileName: TypeAlias = Literal["fast", "balanced", "thorough"]
 Strictness: TypeAlias = Literal["strict", "normal", "loose", "unhinged"]
-By: TypeAlias = Literal["amogusness", "similarity"]
+By: TypeAlias = Literal["amogusness", "similarity", "mixed"]
 
 FormatOption: TypeAlias = Annotated[Format, typer.Option("--format", "-f", help="Form of the results on stdout.")]
 QuietOption: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.")]
@@ -111,15 +112,51 @@ class QueryOptions:
             "-n", "--limit", min=1, metavar="N", help="So many hits; by default 20, for crops and galleries 100."
         ),
     ] = None
-    by: Annotated[By | None, typer.Option(help="Rank by this; similarity if there is something to compare with.")] = (
-        None
-    )
+    by: Annotated[
+        By | None, typer.Option(help="Rank by this; by default similarity if there is something to compare with.")
+    ] = None
     regions: Annotated[
         bool | None, typer.Option("--regions/--images", help="Rank findings, or images by their best one.")
     ] = None
+    min_similarity: Annotated[
+        float | None, typer.Option(min=-1, max=1, metavar="S", help="Lowest similarity to what is looked for, -1 to 1.")
+    ] = None
+    diverse: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="[LAMBDA]",
+            help="Hits unlike each other; 1 looks at relevance alone, 0.5 if not given.",
+        ),
+    ] = None
+    fold_duplicates: Annotated[
+        bool, typer.Option("--fold-duplicates", help="Show copies of a picture, exact or near, once.")
+    ] = False
     where: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Only such: width >= 1000 and path like '%holiday%'.")
     ] = None
+
+
+class WithDiverse(TyperCommand):
+    """A command whose `--diverse` may stand without its number."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give `--diverse` its usual number where none follows."""
+        ends = args.index("--") if "--" in args else len(args)
+        words = [
+            f"{word}={SEARCH.diversity}" if word == "--diverse" and not _is_number(args[place + 1 :]) else word
+            for place, word in enumerate(args[:ends])
+        ]
+        return list(super().parse_args(ctx, [*words, *args[ends:]]))
+
+
+def _is_number(following: Sequence[str]) -> bool:
+    try:
+        float(following[0])
+    except (IndexError, ValueError):
+        return False
+    return True
 
 
 def with_options(command: Callable[..., Result]) -> Callable[..., Result]:

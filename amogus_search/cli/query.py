@@ -13,13 +13,14 @@ from amogus_search.cli.parameters import (
     QueryOptions,
     QuietOption,
     Thresholds,
+    WithDiverse,
     with_options,
 )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("query")(with_options(query))
+    app.command("query", cls=WithDiverse)(with_options(query))
 
 
 def query(
@@ -36,8 +37,9 @@ def query(
 
     With TEXT or --image: what is most like those.
 
-    --where compares these columns: path, width, height, format, size, confidence, amogusness, rarity, zoom and the
-    parts of the evidence (visor, legs, ...), with = != < <= > >= like, joined by and, or, not and parentheses.
+    --where compares these columns: path, folder, extension, size, modified, width, height, format, findings,
+    confidence, amogusness, rarity, zoom and the parts of the evidence (visor, legs, ...), with = != < <= > >= like,
+    joined by and, or, not and parentheses: --where "folder = holiday and modified >= 2026-05 and legs > 0.8".
     """
     from amogus_search.asking import Asker
     from amogus_search.cli.asking import answer, image_reader, opened_index, question

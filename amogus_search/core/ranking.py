@@ -105,3 +105,23 @@ def combine(vectors: Vectors | Sequence[NDArray[np.float32]], weights: Sequence[
     if length <= 1e-4 * float(np.abs(factors).max()):
         raise UsageError("the query's terms cancel each other out", "leave out a --plus or a --minus")
     return np.asarray(total / length, np.float32)
+
+
+def mixed_scores(amogusness: ArrayLike, similarities: ArrayLike) -> NDArray[np.float64]:
+    """(n,) in [0, 1]: how amogus-like and how similar, in one number; larger in either is never lower.
+
+    The product of amogusness, a probability, and the logistic of the similarity's z-score among the given rows. Raw
+    cosines mean different things for every embedder and kind of question (0.3 is much for a text, little for a
+    picture); by how much a row stands out among the candidates is comparable, and the logistic makes a share of it.
+    Where all are equally similar that share is one half.
+
+    Args:
+        amogusness: (n,) in [0, 1]; NaN counts as 0.
+        similarities: (n,) cosines of the same rows.
+    """
+    shares = np.nan_to_num(np.asarray(amogusness, np.float64))
+    values = np.asarray(similarities, np.float64)
+    spread = float(values.std()) if len(values) else 0.0
+    # Below the rounding of a cosine of float32 vectors there is no difference to speak of.
+    scores = (values - values.mean()) / spread if spread > 1e-6 else np.zeros_like(values)
+    return np.asarray(shares / (1 + np.exp(-np.clip(scores, -30.0, 30.0))))

@@ -247,16 +247,25 @@ class ImageFindings:
     detection_vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Hits that one hit stands for: `exact` have the same content, `near` only look the same."""
+
+    exact: int = 0
+    near: int = 0
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Hit:
     """One line of an answer, best first.
 
-    by:          "amogusness" | "confidence" | "similarity": what `score` is
+    by:          "amogusness" | "confidence" | "similarity" | "mixed": what `score` is
     path:        absolute path, bytes
     detections:  all findings of the image, best first (in `regions` queries too, so that a hit can be drawn in context)
     scores:      calibrated scores of the same rows
     detection:   row of the finding that was hit, or None for an image without findings or a whole-image match
     crop_id:     stable id of that finding: from content hash and box, see core.ids
+    others:      the duplicates that this hit stands for; None where nobody asked for folding
     """
 
     rank: int
@@ -269,3 +278,4 @@ class Hit:
     scores: FindingScores
     detection: int | None
     crop_id: str | None = None
+    others: Others | None = None

@@ -4,10 +4,12 @@ Detection   {"box": [x1, y1, x2, y2], "confidence", "amogusness", "rarity", ["ra
              "evidence": {part: share}, "keypoints": {name: [x, y, visibility]}, "zoom"}
 Image       {"path", ["path_hex"], "sha256", "width", "height", "detections": [Detection]}
 Skipped     {"path", ["path_hex"], "skipped": reason, "detail"}
-Hit         {"rank", "path", ["path_hex"], "score", "by", "image": Image, "detection": Detection | null}
+Hit         {"rank", "path", ["path_hex"], "score", "by", "image": Image, "detection": Detection | null,
+             ["duplicates": {"exact", "near"}]}
 
 Keys in brackets are present only where they apply: `path_hex` (the name's bytes) where the name is not UTF-8,
-`rarity_at_least` where the background sample ends and the true rarity is that or more. A number that is not known
+`rarity_at_least` where the background sample ends and the true rarity is that or more, `duplicates` (how many other
+hits this one stands for) where duplicates were folded. A number that is not known
 (no calibration, not finite) is null. Detections are best first, as the findings they come from.
 
 Numbers are rounded, so that the same findings print the same everywhere: pixels to 2 decimals (a finding can be six
@@ -80,6 +82,7 @@ def skipped_image_json(skipped: SkippedImage) -> Record:
 def hit_json(hit: Hit) -> Record:
     """One line of an answer, with its image and all of that image's findings."""
     row = hit.detection
+    folded = {} if hit.others is None else {"duplicates": {"exact": hit.others.exact, "near": hit.others.near}}
     return {
         "rank": int(hit.rank),
         **path_fields(hit.path),
@@ -87,6 +90,7 @@ def hit_json(hit: Hit) -> Record:
         "by": hit.by,
         "image": image_json(hit.path, hit.sha256, hit.full_wh, hit.detections, hit.scores),
         "detection": None if row is None else detection_json(hit.detections, row, hit.scores),
+        **folded,
     }
 
 

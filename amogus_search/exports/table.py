@@ -24,7 +24,7 @@ from amogus_search.core.paths import display_path
 from amogus_search.core.types import Hit
 from amogus_search.errors import UsageError
 from amogus_search.exports.json_form import Record, hit_json, to_text
-from amogus_search.exports.wording import evidence_words, rarity_words, score_words
+from amogus_search.exports.wording import evidence_words, others_words, rarity_words, score_words
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 
@@ -156,14 +156,16 @@ def _image_rows(record: Record) -> Iterator[Record]:
 def _hit_table(records: Sequence[Record]) -> tuple[_Cells, list[_Cells]]:
     score = _score_name(record["detection"] for record in records)
     others = sorted({record["by"] for record in records} - {"amogusness", "confidence"})
+    folded = any("duplicates" in record for record in records)
     rows: list[_Cells] = []
     for record in records:
         similarity = [score_words(record["score"]) if record["by"] == other else "" for other in others]
         *numbers, evidence = _cells(record["detection"], score)
         # A hit without a finding may be a whole image that has some.
         words = "whole image" if record["detection"] is None and record["image"]["detections"] else evidence
-        rows.append((str(record["rank"]), _shown(record["path"]), *similarity, *numbers, words))
-    return ("rank", "path", *others, score, "rarity", "evidence"), rows
+        also = [others_words(record["duplicates"])] if folded else []
+        rows.append((str(record["rank"]), _shown(record["path"]), *similarity, *numbers, words, *also))
+    return ("rank", "path", *others, score, "rarity", "evidence", *(["also"] if folded else [])), rows
 
 
 def _image_table(records: Sequence[Record]) -> tuple[_Cells, list[_Cells]]:
@@ -221,7 +223,7 @@ def _write_table(records: Sequence[Record], out: TextIO, layout: _Layout) -> Non
     console.print(table)
 
 
-_NUMERIC = ("rank", "similarity", "amogusness", "confidence", "rarity")
+_NUMERIC = ("rank", "similarity", "mixed", "amogusness", "confidence", "rarity")
 
 
 def _encodable(text: str, out: TextIO) -> str:

@@ -34,6 +34,13 @@ def score_words(score: float | None) -> str:
     return "" if score is None or not math.isfinite(score) else f"{score:.2f}"
 
 
+def others_words(duplicates: Mapping[str, int]) -> str:
+    """The hits that one stands for: `2 copies, 1 near`; empty if there are none."""
+    exact, near = duplicates["exact"], duplicates["near"]
+    copies = f"{exact} {'copy' if exact == 1 else 'copies'}" if exact else ""
+    return ", ".join(part for part in (copies, f"{near} near" if near else "") if part)
+
+
 def slug(name: str, longest: int = 40) -> str:
     """A file name made harmless: ASCII letters, digits, `_` and `-` only, never empty."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from amogus_search.core.ranking import order_hits
 from amogus_search.core.thresholds import Threshold
 from amogus_search.core.types import Hit
 from amogus_search.core.where import Column, Value, compile_where
 from amogus_search.errors import UsageError
-from amogus_search.pipeline import terms
+from amogus_search.pipeline import arrange, terms
 from amogus_search.pipeline.terms import Direction as Direction
 from amogus_search.pipeline.terms import Picture as Picture
 from amogus_search.pipeline.terms import Region as Region
@@ -22,8 +21,9 @@ from amogus_search.pipeline.terms import Term as Term
 from amogus_search.pipeline.terms import Text as Text
 from amogus_search.pipeline.terms import Weighted as Weighted
 from amogus_search.ports import Embedder
+from amogus_search.settings import SEARCH
 
-By: TypeAlias = Literal["amogusness", "similarity"]
+By: TypeAlias = Literal["amogusness", "similarity", "mixed"]
 
 
 EVERYTHING = Threshold()
@@ -35,8 +35,11 @@ class Query:
 
     plus, minus: what a hit should be like, and what not, each of weight 1 unless it is `Weighted`; without any, nothing
                  is compared
-    by:          what hits are ranked by; None: similarity if there are terms, else amogusness
+    by:          what hits are ranked by; None: similarity if there are terms, else amogusness; mixed: by both
     limit:       how many hits; None: all
+    diverse:     trade between relevance (1) and difference (0) of the hits; None: by relevance alone
+    fold:        hits that show the same picture are one
+    least:       lowest similarity of a hit to the terms
     regions:     findings rather than images by their best one
     threshold:   what a finding must reach; without bounds the best are given, however good
     where:       an expression of `core.where` over the index' columns; empty for none
@@ -46,6 +49,9 @@ class Query:
     minus: tuple[Term | Weighted, ...] = ()
     by: By | None = None
     limit: int | None = 20
+    diverse: float | None = None
+    fold: bool = False
+    least: float | None = None
     regions: bool = False
     threshold: Threshold = EVERYTHING
     where: str = ""
@@ -99,6 +105,7 @@ class Searchable(Protocol):
         *,
         kind: Literal["image", "detection", "both"],
         by_image: bool,
+        min_similarity: float | None,
         min_amogusness: float | None,
         min_confidence: float | None,
         where_sql: str,
@@ -115,7 +122,8 @@ class Searchable(Protocol):
 def search(index: Searchable, embedder: Embedder | None, query: Query) -> list[Hit]:
     """The hits of a query, best first.
 
-    Ranking by amogusness with terms takes the most similar `limit` hits and puts the most amogus-like of them first.
+    What is not ranked by the score that finds it is ranked among candidates: the 20 times `limit`, and at least 500,
+    most similar (without terms: most amogus-like) ones, or all that have the lowest similarity where one is given.
 
     Args:
         index: open for reading.
@@ -123,33 +131,64 @@ def search(index: Searchable, embedder: Embedder | None, query: Query) -> list[H
         query: the question.
 
     Raises:
-        UsageError: the expression cannot be read, a region is unknown, the terms cancel each other out, or the
-            query is ranked by similarity to nothing.
+        UsageError: the expression cannot be read, a region is unknown, the terms cancel each other out, or
+            similarity to nothing is asked for.
     """
-    if query.by == "similarity" and not query.terms:
+    if not query.terms and (query.by in ("similarity", "mixed") or query.least is not None):
         raise UsageError("there is nothing to be similar to", "give a text, --image or --plus, or leave out --by")
+    find = _finder(index, embedder, query)
+    pool = _pool(query)
+    while True:
+        candidates = find(pool)
+        hits = _arranged(index, query, candidates)
+        # Folding may have left too few.
+        if pool is None or len(hits) == query.limit or len(candidates) < pool:
+            return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
+        pool *= 4
+
+
+def _pool(query: Query) -> int | None:
+    """How many candidates are ranked; None: all."""
+    is_second_thought = bool(query.terms) and query.by in ("amogusness", "mixed")
+    if is_second_thought and query.least is not None:
+        return SEARCH.pool_most
+    if query.limit is None:
+        return None
+    if is_second_thought or query.fold or query.diverse is not None:
+        return max(SEARCH.pool_factor * query.limit, SEARCH.pool_least)
+    return query.limit
+
+
+def _finder(index: Searchable, embedder: Embedder | None, query: Query) -> Callable[[int | None], list[Hit]]:
+    """What gives so many candidates, best first."""
     where_sql, params = compile_where(query.where, index.columns()) if query.where else ("", ())
-    least = query.threshold
+    conditions: dict[str, Any] = {
+        "min_amogusness": query.threshold.min_amogusness,
+        "min_confidence": query.threshold.min_confidence,
+        "where_sql": where_sql,
+        "params": params,
+    }
     if not query.terms:
-        rank = index.best_regions if query.regions else index.best_images
-        return rank(
-            query.limit,
-            min_amogusness=least.min_amogusness,
-            min_confidence=least.min_confidence,
-            where_sql=where_sql,
-            params=params,
-        )
-    hits = index.similar(
-        query_vector(index, embedder, query),
-        query.limit,
-        kind="detection" if query.regions else "both",
-        by_image=not query.regions,
-        min_amogusness=least.min_amogusness,
-        min_confidence=least.min_confidence,
-        where_sql=where_sql,
-        params=params,
-    )
-    return order_hits(map(_by_amogusness, hits)) if query.by == "amogusness" else hits
+        best = index.best_regions if query.regions else index.best_images
+        return lambda n: best(n, **conditions)
+    vector = query_vector(index, embedder, query)
+    kind: Literal["detection", "both"] = "detection" if query.regions else "both"
+    by_image = not query.regions
+    return lambda n: index.similar(vector, n, kind=kind, by_image=by_image, min_similarity=query.least, **conditions)
+
+
+def _arranged(index: Searchable, query: Query, candidates: Sequence[Hit]) -> list[Hit]:
+    """The candidates ranked by what the query says, folded and spread, at most as many as it wants."""
+    hits = list(candidates)
+    if query.terms and query.by == "amogusness":
+        hits = arrange.by_amogusness(hits)
+    if query.terms and query.by == "mixed":
+        hits = arrange.by_both(hits)
+    if query.fold:
+        hits = arrange.folded(hits, index, regions=query.regions)
+    if query.diverse is not None:
+        return arrange.diversified(hits, index, query.diverse, query.limit)
+    return hits[: query.limit]
 
 
 def query_vector(index: Searchable, embedder: Embedder | None, query: Query) -> NDArray[np.float32]:
@@ -161,14 +200,3 @@ def unknown_words(embedder: Embedder, query: Query) -> tuple[str, ...]:
     """Words of the query's texts that the embedder never saw, each once."""
     texts = [term.text for term in query.terms if isinstance(term, Text)]
     return tuple(dict.fromkeys(word for text in texts for word in embedder.unknown_words(text)))
-
-
-def _by_amogusness(hit: Hit) -> Hit:
-    """The same hit scored by its finding, or by its image's best one; confidence where there is no calibration."""
-    if not len(hit.detections):
-        return replace(hit, score=0.0, by="amogusness")
-    known, row = hit.scores.amogusness, hit.detection
-    uncalibrated = bool(np.isnan(known).all())
-    scores = hit.detections.confidence.astype(np.float64) if uncalibrated else known
-    score = float(scores.max() if row is None else scores[row])
-    return replace(hit, score=score, by="confidence" if uncalibrated else "amogusness")

@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from amogus_search.core.ranking import WHOLE_IMAGE, combine, fold, fold_hits, order, order_hits, rank_images
+from amogus_search.core.ranking import (
+    WHOLE_IMAGE,
+    combine,
+    fold,
+    fold_hits,
+    mixed_scores,
+    order,
+    order_hits,
+    rank_images,
+)
 from amogus_search.core.types import Detections, FindingScores, Hit
 from amogus_search.errors import UsageError
 
@@ -81,3 +92,31 @@ def test_terms_that_cancel_out_say_so():
 def test_terms_that_cannot_be_added_are_refused(vectors, weights):
     with pytest.raises(ValueError, match="term"):
         combine(np.float32(vectors), weights)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(-1, 1)), min_size=1, max_size=30))
+def test_a_mixed_score_never_falls_when_either_part_rises(pairs):
+    amogusness, similarities = np.asarray(pairs).T
+    scores = mixed_scores(amogusness, similarities)
+    assert ((scores >= 0) & (scores <= 1)).all()
+    for one in range(len(pairs)):
+        for other in range(len(pairs)):
+            if amogusness[one] >= amogusness[other] and similarities[one] >= similarities[other]:
+                assert scores[one] >= scores[other] - 1e-12  # the exponential is exact to a rounding
+
+
+def test_a_mixed_score_needs_both():
+    """The middle one is neither the most amogus-like nor the most similar."""
+    best = np.argmax(mixed_scores([0.99, 0.9, 0.05], [0.20, 0.29, 0.30]))
+    assert best == 1
+
+
+def test_where_all_are_equally_similar_amogusness_decides_and_what_is_unknown_is_none():
+    assert mixed_scores([0.4, np.nan], [0.25, 0.25]).tolist() == [0.2, 0.0]
+    assert mixed_scores([], []).tolist() == []
+
+
+def test_the_mixed_score_does_not_depend_on_the_scale_of_the_cosines():
+    amogusness, similarities = np.asarray([0.5, 0.6, 0.7]), np.asarray([0.9, 0.7, 0.2])
+    shifted = mixed_scores(amogusness, 0.2 + 0.1 * similarities)
+    np.testing.assert_allclose(mixed_scores(amogusness, similarities), shifted, atol=1e-12)
