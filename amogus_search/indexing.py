@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fsencode
 from pathlib import Path
 
 from amogus_search import registry
+from amogus_search.core.paths import display_path
 from amogus_search.errors import IdentityMismatchError, IndexStateError, UsageError
 from amogus_search.finder import Finder
 from amogus_search.pipeline.index import IndexReport, Models, index_images, refuse_index_in_source
 from amogus_search.pipeline.progress import Progress, Silent
+from amogus_search.pipeline.reembed import STAGE, ReembedReport, reembed
 from amogus_search.ports import Embedder
 from amogus_search.settings import DEFAULT_PROFILE, PREPROCESSING_VERSION, PROFILES
 from amogus_search.sources.folder import FolderSource
 from amogus_search.sources.workers import DecodePool
+from amogus_search.store import reembedding
 from amogus_search.store.index import Index
+from amogus_search.store.reembedding import Reembedding
 
 _NAMES = ("detector", "embedder")
 """Keys of an identity that say what was typed; a model file that moved is still the same model."""
@@ -75,9 +79,13 @@ def index_paths(
 
         index_paths(["holiday/"], "index/holiday")
 
+    An index that was made by another embedder, and by nothing else that is different, gets the vectors of the chosen
+    one first; the detector has no part in that.
+
     Raises:
         UsageError: no such detector, embedder or profile.
-        IdentityMismatchError: the index was made by other models or settings.
+        IdentityMismatchError: the index was made by other models or settings; or by another embedder, and the choice
+            names none.
         IndexLockedError: another process is writing it.
         AmogusError: a path is missing, there are no pictures, or too many known ones are gone.
     """
@@ -95,12 +103,15 @@ def index_paths(
         raise UsageError(f"there is no profile called {chosen.profile!r}", f"there are: {', '.join(PROFILES)}")
     finder, embedder = Finder.load(chosen.detector or ""), registry.load_embedder(chosen.embedder or "")
     identity = _reconciled(identity_of(finder, embedder, chosen.profile or ""), before)
-    with Index.open(folder, "w", create=True, identity=identity, motif=finder.detector.motif) as index:
-        calibration = finder.calibration
-        index.rescore(calibration.id if calibration else None, calibration.score if calibration else None)
-        models = Models(finder.detector, embedder, PROFILES[chosen.profile or ""], finder.verifier)
-        with DecodePool() as pool:
-            return index_images(
+    with DecodePool() as pool:
+        again = _exchange_vectors(Path(folder), before, identity, embedder=embedder, choice=choice, run=run, pool=pool)
+        if again is not None and again.interrupted:
+            return _stopped(Path(folder), before, again)
+        with Index.open(folder, "w", create=True, identity=identity, motif=finder.detector.motif) as index:
+            calibration = finder.calibration
+            index.rescore(calibration.id if calibration else None, calibration.score if calibration else None)
+            models = Models(finder.detector, embedder, PROFILES[chosen.profile or ""], finder.verifier)
+            report = index_images(
                 [source],
                 pool,
                 models,
@@ -110,6 +121,8 @@ def index_paths(
                 confirm_deletions=run.confirm_deletions,
                 retry_skipped=run.retry_skipped,
             )
+            notes = [*_notes_on(again), *report.notes, *_tidied(index, choice)]
+    return replace(report, reembedded=again.regions if again else 0, notes=tuple(notes))
 
 
 def identity_of(finder: Finder, embedder: Embedder, profile: str) -> dict[str, object]:
@@ -146,9 +159,95 @@ def own_embedder(index: Index) -> Embedder:
         raise IdentityMismatchError(
             f"the index has vectors of {index.identity['embedder']} {made_by}, and {embedder.name} is now "
             f"{embedder.fingerprint}",
-            "make the index anew in another folder: amogus index PATH --index DIR",
+            f"`amogus index PATH --embedder {embedder.name}` gives it the vectors of this one, without looking for "
+            "anything again",
         )
     return embedder
+
+
+def _exchange_vectors(
+    folder: Path,
+    before: Mapping[str, object],
+    identity: dict[str, object],
+    *,
+    embedder: Embedder,
+    choice: Choice,
+    run: Run,
+    pool: DecodePool,
+) -> ReembedReport | None:
+    """Give the index the vectors of the chosen embedder, if all else is equal; None if there was nothing to be done.
+
+    Raises:
+        IdentityMismatchError: the embedder is another one, and the choice does not name it.
+    """
+    differs = {key for key in identity.keys() | before.keys() if identity.get(key) != before.get(key)} - {"detector"}
+    if not before or not differs or not differs <= {"embedder", "embedder_fingerprint"}:
+        return None
+    if choice.embedder is None:
+        raise IdentityMismatchError(
+            f"the index {folder} has vectors of {before['embedder']} {before['embedder_fingerprint']}, and "
+            f"{embedder.name} is now {embedder.fingerprint}",
+            f"--embedder {embedder.name} gives it the vectors of this one, without looking for anything again",
+        )
+    with Reembedding.open(folder, before, identity) as exchange:
+        stand = exchange.stand()
+        resumed = f", {stand.done} pictures were done before" if stand.done else ""
+        run.progress(
+            STAGE,
+            stand.done,
+            stand.total,
+            message=f"the index has vectors of {before['embedder']}: embedding its {stand.total_regions} regions of "
+            f"{stand.total} pictures anew by {embedder.name}{resumed}; the detector does not run, and until all are "
+            "there, queries use the old vectors",
+        )
+        return reembed(
+            exchange,
+            pool,
+            embedder,
+            progress=run.progress,
+            should_stop=run.should_stop,
+            confirm_deletions=run.confirm_deletions,
+        )
+
+
+def _stopped(folder: Path, identity: Mapping[str, object], again: ReembedReport) -> IndexReport:
+    """What there is to say of a run that was stopped before the vectors were exchanged."""
+    stand = reembedding.unfinished(folder, identity)
+    how_far = f"{stand.done} of {stand.total} pictures have new vectors; " if stand else ""
+    notes = (f"{how_far}the index answers with its old ones until all are there",)
+    left = stand.total - stand.done if stand else 0
+    return IndexReport(
+        0, 0, 0, 0, 0, unfinished=left, interrupted=True, seconds=again.seconds, notes=notes, reembedded=again.regions
+    )
+
+
+def _notes_on(again: ReembedReport | None) -> list[str]:
+    if again is None:
+        return []
+    notes = [f"{again.regions} regions of {again.pictures} pictures were embedded anew; the detector did not run"]
+    if again.lost:
+        shown = ", ".join(f"{display_path(lost.entry.path)} ({lost.reason})" for lost in again.lost[:5])
+        more = ", ..." if len(again.lost) > 5 else ""
+        notes.append(
+            f"{len(again.lost)} pictures could not be read again and have no vectors: {shown}{more}; what is still "
+            "there is looked at as new by the next `amogus index` of its folder"
+        )
+    return notes
+
+
+def _tidied(index: Index, choice: Choice) -> list[str]:
+    """Remove what is left of a finished or given-up exchange of vectors, and tell of an unfinished one."""
+    stand = reembedding.unfinished(index.folder, index.identity)
+    if stand is None or choice.embedder is not None:
+        reembedding.give_up(index.folder)
+    if stand is None:
+        return []
+    if choice.embedder is not None:
+        return [f"the unfinished exchange of vectors for those of {stand.embedder} was given up"]
+    return [
+        f"{stand.done} of {stand.total} pictures have vectors of {stand.embedder} too; go on with --embedder "
+        f"{stand.embedder}, or give them up with --embedder {index.identity.get('embedder')}"
+    ]
 
 
 def _reconciled(wanted: dict[str, object], before: Mapping[str, object]) -> dict[str, object]:

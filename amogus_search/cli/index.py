@@ -39,7 +39,12 @@ def index(
         typer.Option(metavar="NAME", help="amogus, motif:NAME, or a YOLO .pt or .onnx file; as before by default."),
     ] = None,
     embedder: Annotated[
-        str | None, typer.Option(metavar="NAME", help="amogus, or open_clip:MODEL/PRETRAINED; as before by default.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="amogus, open_clip:MODEL/PRETRAINED, or openvino:FOLDER; as before by default. Another than before "
+            "makes new vectors for all that was found, without looking for it again.",
+        ),
     ] = None,
     exclude: ExcludeOption = None,
     confirm_deletions: Annotated[
@@ -85,7 +90,17 @@ def index(
 
 
 def _record(report: IndexReport, folder: Path) -> dict[str, object]:
-    names = ("scanned", "indexed", "unchanged", "skipped", "removed", "reused", "unfinished", "interrupted")
+    names = (
+        "scanned",
+        "indexed",
+        "unchanged",
+        "skipped",
+        "removed",
+        "reused",
+        "unfinished",
+        "interrupted",
+        "reembedded",
+    )
     return {
         "index": str(folder),
         **{name: getattr(report, name) for name in names},

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amogus_search.cli.parameters import FormatOption, IndexOption
+
+if TYPE_CHECKING:
+    from amogus_search.store.index import Index
 
 
 def register(app: typer.Typer) -> None:
@@ -46,5 +49,14 @@ def status(
             "pictures_with_amogi": pictures,
             **{key: value for key, value in opened.identity.items() if isinstance(value, (str, int, float))},
             "calibration": opened.calibration_id or "none",
+            **_exchange(opened),
         }
         write_record(record, format)
+
+
+def _exchange(index: Index) -> dict[str, str]:
+    """How far the vectors of another embedder are that were begun and not finished."""
+    from amogus_search.store.reembedding import unfinished
+
+    stand = unfinished(index.folder, index.identity)
+    return {"reembedding": f"{stand.done} of {stand.total} pictures by {stand.embedder}"} if stand else {}

@@ -41,6 +41,7 @@ class IndexReport:
     unfinished:  files that an interrupted run did not get to
     interrupted: somebody stopped it; everything counted above is kept
     notes:       what the user should know, in full sentences
+    reembedded:  regions that were in the index before and got vectors of another embedder
     """
 
     scanned: int
@@ -54,6 +55,7 @@ class IndexReport:
     seconds: float = 0.0
     reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    reembedded: int = 0
 
     @property
     def inaccessible(self) -> int:

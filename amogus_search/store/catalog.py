@@ -37,6 +37,7 @@ class Catalog:
     def __init__(self, path: Path, *, write: bool) -> None:
         self._path = path
         self._depth = 0
+        self._identity: dict[str, object] | None = None
         with self._translated():
             self.connection = sqlite3.connect(
                 _uri(path, write), uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
@@ -100,8 +101,16 @@ class Catalog:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All reads inside see the same committed state."""
+        """All reads inside see the same committed state.
+
+        Raises:
+            IndexStateError: the index got the vectors of another embedder since its identity was read here.
+        """
         with self._bracket("BEGIN"):
+            if self._identity is not None and self._identity != dict(self.get_meta("identity") or {}):
+                raise IndexStateError(
+                    f"the index {self._path.parent} was re-embedded while it was open here", "open it again"
+                )
             yield
 
     @contextmanager
@@ -134,12 +143,15 @@ class Catalog:
 
     def set_meta(self, name: str, value: object) -> None:
         """Store a JSON value under a name."""
+        if name == "identity":
+            self._identity = None
         text = json.dumps(value, sort_keys=True)
         self.run("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", rows.sealed((name, text)))
 
     def read_identity(self) -> dict[str, object]:
-        """Whose answers are stored here."""
-        return dict(self.get_meta("identity") or {})
+        """Whose answers are stored here; from then on, a snapshot of somebody else's is refused."""
+        self._identity = dict(self.get_meta("identity") or {})
+        return dict(self._identity)
 
     def read_motif(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         """The motif's name, its keypoint names and its evidence names."""

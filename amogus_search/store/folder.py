@@ -134,10 +134,10 @@ def _compare(catalog: Catalog, folder: Path, wanted: Identity | None) -> None:
     sides = "; ".join(
         f"{name}: the index has {_shown(stored.get(name))}, now {_shown(asked.get(name))}" for name in differences
     )
-    raise IdentityMismatchError(
-        f"the index {folder} was made by other models or settings ({sides})",
-        "use the same models and profile, or make another index with --index DIR",
-    )
+    ways = "use the same models and profile, or make another index with --index DIR"
+    if all(name.startswith("embedder") for name in differences):
+        ways = f"`amogus index PATH --embedder NAME` gives it the vectors of another embedder; or {ways}"
+    raise IdentityMismatchError(f"the index {folder} was made by other models or settings ({sides})", ways)
 
 
 def _plain(identity: Identity, prefix: str = "") -> dict[str, Any]:

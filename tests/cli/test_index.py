@@ -1,5 +1,6 @@
 """`amogus index`: what it prints, and what it refuses."""
 
+import importlib
 import json
 import os
 import signal
@@ -8,6 +9,8 @@ import sys
 import time
 
 import pytest
+
+from amogus_search.testing import FakeEmbedder
 
 FAKES = ("--detector", "fake", "--embedder", "fake")
 
@@ -108,3 +111,98 @@ def test_a_signal_stops_the_run_and_what_is_done_is_kept(number, photos, fakes, 
     assert "stopping" in err
     assert "Traceback" not in err
     assert amogus("index", photos).out.startswith("5 scanned")
+
+
+TWO_EMBEDDERS = """
+from amogus_search.testing import FakeDetector, FakeEmbedder
+detectors = []
+
+class Counted(FakeDetector):
+    name = "counted"
+
+class Other(FakeEmbedder):
+    name = "other"
+
+def detector(argument):
+    detectors.append(Counted())
+    return detectors[-1]
+
+def embedder(argument):
+    return FakeEmbedder()
+
+def other(argument):
+    return Other(24, fingerprint="other-embedder-" + (argument or "1"))
+"""
+
+
+@pytest.fixture
+def two_embedders(tmp_path_factory, monkeypatch, fakes):
+    """`--embedder other` beside `fake`; the module counts what detectors see."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "amogus_two_embedders.py").write_text(TWO_EMBEDDERS)
+    info = folder / "amogus_two_embedders-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: amogus-two-embedders\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[amogus_search.plugins]\ndetector.counted = amogus_two_embedders:detector\n"
+        "embedder.other = amogus_two_embedders:other\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    return importlib.import_module("amogus_two_embedders")
+
+
+def test_another_embedder_makes_new_vectors_and_the_detector_does_not_run(amogus, photos, two_embedders):
+    made = ("--detector", "counted")
+    assert amogus("index", photos, *made, "--embedder", "fake").code == 0
+    assert two_embedders.detectors[-1].tiles_seen > 0
+    found = json.loads(amogus("query", "--format", "json").out)
+    done = amogus("index", photos, "--embedder", "other", "--format", "json")
+    assert done.code == 0, done.err
+    assert two_embedders.detectors[-1].tiles_seen == 0
+    assert "the index has vectors of fake: embedding its 7 regions of 4 pictures anew by other" in done.err
+    assert "the detector does not run" in done.err
+    record = json.loads(done.out)
+    assert (record["reembedded"], record["indexed"], record["unchanged"]) == (7, 0, 4)
+    assert json.loads(amogus("query", "--format", "json").out) == found
+    assert amogus("query", "red").code == 0
+    assert "other" in amogus("status").out
+    assert amogus("verify").code == 0
+    again = amogus("index", photos, "--embedder", "other", "--format", "json")
+    assert json.loads(again.out)["reembedded"] == 0
+
+
+def test_an_embedder_that_changed_under_its_name_is_exchanged_only_when_named(amogus, photos, two_embedders):
+    """An update must not make a plain run start hours of work unasked."""
+    amogus("index", photos, "--detector", "counted", "--embedder", "other:1")
+    module = two_embedders
+    module.Other.__init__ = lambda self, dimension, fingerprint: FakeEmbedder.__init__(self, 24, fingerprint="newer")
+    refused = amogus("index", photos)
+    assert refused.code == 1
+    assert "other-embedder-1" in refused.err
+    assert "newer" in refused.err
+    assert "--embedder other" in refused.err
+    query = amogus("query", "red")
+    assert query.code == 1
+    assert "amogus index PATH --embedder other" in query.err
+    assert amogus("index", photos, "--embedder", "other").code == 0
+    assert amogus("query", "red").code == 0
+
+
+def test_a_stopped_exchange_is_told_gone_on_with_or_given_up(amogus, photos, two_embedders, monkeypatch):
+    from amogus_search.cli.stopping import StopRequest
+
+    amogus("index", photos, "--detector", "counted", "--embedder", "fake")
+    with monkeypatch.context() as patched:
+        answers = iter([False, False])
+        patched.setattr(StopRequest, "wanted", lambda self: next(answers, True))
+        stopped = amogus("index", photos, "--embedder", "other")
+    assert stopped.code == 130
+    assert "2 of 4 pictures have new vectors" in stopped.err
+    assert "2 of 4 pictures by other" in amogus("status").out
+    plain = amogus("index", photos)
+    assert plain.code == 0
+    assert "go on with --embedder other" in plain.err
+    assert amogus("query", "red").code == 0
+    given_up = amogus("index", photos, "--embedder", "fake")
+    assert "was given up" in given_up.err
+    assert "reembedding" not in amogus("status").out
