@@ -22,7 +22,7 @@ _INPUT = "images"
 _FLOOR = 0.003
 """Confidence below which nothing is ever reported, whatever the settings; low, since even faint candidates tell where a
 closer look may be worth it."""
-_VERSION = 1
+_VERSION = 2
 """Raised when the same weights would begin to give other answers."""
 
 

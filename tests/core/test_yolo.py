@@ -37,3 +37,21 @@ def test_a_flood_of_candidates_is_survived():
     rng = np.random.default_rng(0)
     flood = np.concatenate([rng.uniform(0, 640, (2, 8400)), np.full((2, 8400), 8), rng.uniform(0.2, 1, (1, 8400))])
     assert 0 < len(decode(flood.astype(np.float32), min_confidence=0.1, max_iou=0.5)) <= 3000
+
+
+def test_the_keypoints_of_suppressed_neighbours_are_averaged_in_by_confidence_and_overlap():
+    """Neighbouring anchors see the same figure and err differently."""
+    best, twin = (50, 50, 20, 20, 0.8, 10, 20, 0.9), (50, 50, 20, 20, 0.4, 13, 20, 0.1)
+    (points,) = decode(raw(best, twin), min_confidence=0.1, max_iou=0.5, keypoint_names=("a",)).keypoints
+    assert points[0] == pytest.approx([11, 20, 0.9])
+
+
+@pytest.mark.parametrize("other", [(58, 50, 20, 20, 0.7), (50, 50, 20, 20, 0.05)])
+def test_candidates_elsewhere_or_far_weaker_have_no_say(other):
+    found = decode(
+        raw((50, 50, 20, 20, 0.8, 10, 20, 0.9), (*other, 19, 29, 0.9)),
+        min_confidence=0.01,
+        max_iou=0.3,
+        keypoint_names=("a",),
+    )
+    assert found.keypoints[0, 0] == pytest.approx([10, 20, 0.9])
