@@ -2,7 +2,7 @@
 
 The public names below are loaded on first use, so that importing the package costs nothing:
 
-    from amogus_search import Index, detect, load_detector, load_embedder
+    from amogus_search import Detector, Embedder, Index, detect
 """
 
 from __future__ import annotations
@@ -13,21 +13,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from amogus_search.errors import AmogusError as AmogusError
     from amogus_search.finder import detect as detect
+    from amogus_search.library import Index as Index
+    from amogus_search.models import Detector as Detector
+    from amogus_search.models import Embedder as Embedder
     from amogus_search.registry import load_detector as load_detector
     from amogus_search.registry import load_embedder as load_embedder
-    from amogus_search.store.index import Index as Index
+    from amogus_search.results import QueryResult as QueryResult
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AmogusError": "amogus_search.errors",
-    "Index": "amogus_search.store.index",
+    "Detector": "amogus_search.models",
+    "Embedder": "amogus_search.models",
+    "Index": "amogus_search.library",
+    "QueryResult": "amogus_search.results",
     "detect": "amogus_search.finder",
     "load_detector": "amogus_search.registry",
     "load_embedder": "amogus_search.registry",
 }
 
-__all__ = ["AmogusError", "Index", "__version__", "detect", "load_detector", "load_embedder"]
+__all__ = [
+    "AmogusError",
+    "Detector",
+    "Embedder",
+    "Index",
+    "QueryResult",
+    "__version__",
+    "detect",
+    "load_detector",
+    "load_embedder",
+]
 
 
 def __getattr__(name: str) -> Any:

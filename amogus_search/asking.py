@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import re
@@ -23,9 +24,8 @@ import numpy as np
 
 from amogus_search.concept_folders import PREFIX, load_concept
 from amogus_search.core.cropping import crop, scale_boxes
-from amogus_search.core.types import DecodedImage, FileEntry, Hit, SkippedImage
+from amogus_search.core.types import DecodedImage, FileEntry, Hit, Pixels, SkippedImage
 from amogus_search.errors import AmogusError, DecodeError, UsageError
-from amogus_search.indexing import own_embedder
 from amogus_search.pipeline.search import Direction, Picture, Query, Region, Term, Text, Weighted, search, unknown_words
 from amogus_search.settings import CROPS
 from amogus_search.store.index import Index
@@ -43,11 +43,15 @@ _BOXED = re.compile(r"(.+)#([-+.\deE]+(?:\s*,\s*[-+.\deE]+){3})", re.DOTALL)
 
 
 @contextmanager
-def image_reader() -> Iterator[ReadImage]:
-    """Decodes single pictures, each by its path; a picture that cannot be read raises `DecodeError`."""
+def image_reader(max_side: int | None = None) -> Iterator[ReadImage]:
+    """Decodes single pictures, each by its path; a picture that cannot be read raises `DecodeError`.
+
+    Args:
+        max_side: they may be made smaller, to no less than this longer side in pixels; None: as they are.
+    """
     from amogus_search.sources.workers import DecodePool
 
-    with DecodePool() as pool:
+    with DecodePool(max_side=max_side) as pool:
 
         def read(path: bytes) -> DecodedImage:
             (result,) = pool.decode(iter([FileEntry(path=path, root=path, stat=None)]))
@@ -65,16 +69,29 @@ class Asker:
         index: open.
         read: decodes the pictures that questions name; see `image_reader`.
         literal: texts are embedded as they are, and never within the embedder's templates.
+        embedder: gives the one that made the index' vectors; None: it is loaded by its name.
     """
 
-    def __init__(self, index: Index, read: ReadImage, *, literal: bool = False) -> None:
+    def __init__(
+        self,
+        index: Index,
+        read: ReadImage,
+        *,
+        literal: bool = False,
+        embedder: Callable[[], Embedder] | None = None,
+    ) -> None:
         self.index = index
         self._read = read
         self._literal = literal
+        self._load = embedder
 
     @cached_property
     def embedder(self) -> Embedder:
         """The one that made the index' vectors."""
+        if self._load is not None:
+            return self._load()
+        from amogus_search.indexing import own_embedder  # brings the decoders in, which few questions need
+
         return own_embedder(self.index)
 
     def ask(self, query: Query) -> list[Hit]:
@@ -156,7 +173,28 @@ def parsed_box(text: str) -> tuple[float, float, float, float]:
     return x1, y1, x2, y2
 
 
-def cut_box(image: DecodedImage, box: Box) -> np.ndarray:
+def pixels_of(picture: np.ndarray) -> Pixels:
+    """The same pixels, if they are (h, w, 3) uint8 and not none.
+
+    Raises:
+        UsageError: they are something else.
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise UsageError(
+            f"{picture.dtype}{picture.shape} is no picture", "give (height, width, 3) uint8, red green blue, upright"
+        )
+    return picture
+
+
+def as_image(picture: np.ndarray, name: bytes = b"") -> DecodedImage:
+    """Pixels that come from no file, as a decoder would give them; errors as for `pixels_of`."""
+    pixels = pixels_of(picture)
+    digest = hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    full_wh = (pixels.shape[1], pixels.shape[0])
+    return DecodedImage(FileEntry(path=name, root=name, stat=None), pixels, full_wh, digest, "array")
+
+
+def cut_box(image: DecodedImage, box: Box) -> Pixels:
     """(h, w, 3) uint8: the pixels of a box with the context that crops of findings have, so that both compare.
 
     Raises:

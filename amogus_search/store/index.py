@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Index:
         create: bool = False,
         identity: Identity | None = None,
         motif: Motif | None = None,
-    ) -> Index:
+    ) -> Self:
         """The index in a folder.
 
         Args:
@@ -95,7 +95,7 @@ class Index:
         if self._lock is not None:
             self._lock.release()
 
-    def __enter__(self) -> Index:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
