@@ -24,14 +24,22 @@ from amogus_search.training.embedder_batches import Batch, batches, epoch_rows
 from amogus_search.training.embedder_captions import Facts, thing_facts
 from amogus_search.training.embedder_crops import CropCounts, CropSet, draw_crops, open_crops, store_crops
 from amogus_search.training.embedder_export import image_tower_onnx, text_tower_onnx
-from amogus_search.training.embedder_model import TwoTowers, hardness_of, match_loss, verify_loss
+from amogus_search.training.embedder_model import TwoTowers, hardness_of, likeness_loss, match_loss, verify_loss
 from amogus_search.training.embedder_photos import load_photos
 from amogus_search.training.embedder_state import read_backbone, read_start, replace_file, tensors_file
 from amogus_search.training.embedder_words import gather_words
 
 IMAGE_FILE, TEXT_FILE, WORDS_FILE = "amogus_clip_image.onnx", "amogus_clip_text.onnx", "amogus_clip_words.json"
 TENSORS_FILE = "amogus_clip.safetensors"
-_LOG_FIELDS = ("epoch", "seconds", "match_loss", "verify_loss", "verify_errors", "inverse_temperature")
+_LOG_FIELDS = (
+    "epoch",
+    "seconds",
+    "match_loss",
+    "verify_loss",
+    "likeness_loss",
+    "verify_errors",
+    "inverse_temperature",
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -49,7 +57,8 @@ class EmbedderTraining:
     epochs, batch, seed, threads: as usual; a batch never mixes epochs
     rate, backbone_rate: highest learning rates of new layers and of the backbone
     frozen:         the backbone's first layers that keep their COCO weights; they cost the most and change the least
-    verify_weight:  share of the verifier's loss
+    verify_weight:  of the verifier's loss
+    likeness_weight: of the loss that brings crops of one look together
     """
 
     out: Path
@@ -64,6 +73,7 @@ class EmbedderTraining:
     backbone_rate: float = 4e-4
     frozen: int = 4
     verify_weight: float = 0.7
+    likeness_weight: float = 0.5
     seed: int = 0
     threads: int = 1
     pad_ratio: float = CropSettings.pad_ratio
@@ -161,7 +171,7 @@ class _Run:
         rng = np.random.default_rng([config.seed, epoch])
         rows = epoch_rows(self._crops.facts, self._hardness, rng)
         steps = max(1, len(rows) // config.batch)
-        sums = np.zeros(3)
+        sums = np.zeros(4)
         for step, batch in enumerate(batches(self._crops, rows, self._words, size=config.batch, rng=rng)):
             self._set_rates((epoch + step / steps) / config.epochs)
             sums += self._step(batch)
@@ -182,13 +192,14 @@ class _Run:
         margin = self.towers.margin(images)
         match = match_loss(images, texts, torch.from_numpy(batch.fits), self.towers.scale)
         verify = verify_loss(margin, motif)
+        likeness = likeness_loss(images[motif], torch.from_numpy(batch.alike), self.towers.scale)
         self._optimizer.zero_grad(set_to_none=True)
-        (match + self._config.verify_weight * verify).backward()
+        (match + self._config.verify_weight * verify + self._config.likeness_weight * likeness).backward()
         torch.nn.utils.clip_grad_norm_(self.towers.parameters(), 5.0)
         self._optimizer.step()
         self._hardness[batch.rows] = hardness_of(margin)
         errors = ((margin > 0) != motif).float().mean()
-        return np.array([match.item(), verify.item(), errors.item()])
+        return np.array([match.item(), verify.item(), likeness.item(), errors.item()])
 
     def _set_rates(self, progress: float) -> None:
         """Linear warm-up over the first 4 %, then a half cosine down to nothing."""

@@ -26,6 +26,7 @@ class Batch:
     words: (b, length) int64, one caption a crop
     fits: (b, b) bool, caption by crop
     motif: (b,) bool, which crops are crewmates
+    alike: (3, m, m) bool, pairs of crewmates of the same colour, of the same style, and of both; never with itself
     """
 
     rows: NDArray[np.int64]
@@ -33,6 +34,7 @@ class Batch:
     words: NDArray[np.int64]
     fits: NDArray[np.bool_]
     motif: NDArray[np.bool_]
+    alike: NDArray[np.bool_]
 
 
 def epoch_rows(facts: Sequence[Facts], hardness: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -63,13 +65,28 @@ def batches(
         numbers = words.numbers([caption.text for caption in captions])
         lost = (numbers > 0) & (rng.random(numbers.shape) < _WORD_DROPOUT)
         numbers[lost] = UNKNOWN
-        yield Batch(chosen, images, numbers, _fits(captions, facts), np.array([CREWMATE in row for row in facts]))
+        motif = np.array([CREWMATE in row for row in facts])
+        yield Batch(chosen, images, numbers, _fits(captions, facts), motif, _alike(facts))
 
 
 def _fits(captions: list[Caption], facts: list[Facts]) -> NDArray[np.bool_]:
     table = fits(captions, facts)
     np.fill_diagonal(table, True)
     return table
+
+
+def _alike(facts: Sequence[Facts]) -> NDArray[np.bool_]:
+    """Pairs of crewmates of one colour, one style, or both; one whose body shows no colour is alike by style alone."""
+    known = [row for row in facts if CREWMATE in row]
+    style = np.array([_joined(row, "style:") for row in known])
+    colour = np.array([_joined(row, "colour:") for row in known])
+    same_style, same_colour = (names[:, None] == names[None, :] for names in (style, colour))
+    pairs = np.stack([same_colour & (colour != ""), same_style, same_colour & same_style])
+    return np.asarray(pairs & ~np.eye(len(known), dtype=bool))
+
+
+def _joined(facts: Facts, kind: str) -> str:
+    return "|".join(sorted(fact for fact in facts if fact.startswith(kind)))
 
 
 def _varied(crops: CropSet, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[Facts]]:

@@ -77,6 +77,22 @@ def _against_misfits(logits: Tensor, fits: Tensor) -> Tensor:
     return (F.softplus(misfits - logits) * share).sum(1).div(share.sum(1)).mean()
 
 
+def likeness_loss(images: Tensor, alike: Tensor, log_scale: Tensor) -> Tensor:
+    """Supervised contrastive loss among pictures (Khosla et al., 2020): those that look alike lie near each other.
+
+    Captions alone leave two renders of one look apart, since most of them mention a part of it.
+
+    Args:
+        images: (m, d) unit vectors.
+        alike: (k, m, m) bool, k ways to be alike; a row without any partner is left out.
+        log_scale: as in `match_loss`.
+    """
+    logits = images @ images.T * log_scale.clamp(max=4.0).exp()
+    logits = logits.masked_fill(torch.eye(len(images), dtype=torch.bool), -1e4)
+    losses = [_against_misfits(logits[rows], same[rows]) for same in alike if (rows := same.any(1)).any()]
+    return torch.stack(losses).mean() if losses else logits.sum() * 0.0
+
+
 def verify_loss(margin: Tensor, motif: Tensor) -> Tensor:
     """Logistic loss of the margins; both sides weigh the same whatever their numbers in the batch."""
     truth = motif.float()

@@ -93,6 +93,28 @@ def test_the_loss_is_least_where_fitting_pairs_are_nearest() -> None:
     assert verify_loss(torch.tensor([0.5, -0.5]), motif) < verify_loss(torch.tensor([-0.5, 0.5]), motif)
 
 
+def test_the_likeness_loss_is_least_where_alike_crops_are_nearest_and_survives_a_batch_without_any() -> None:
+    from amogus_search.training.embedder_model import likeness_loss
+
+    axes, scale = torch.eye(4), torch.tensor(3.0)
+    pairs = torch.tensor([[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], dtype=torch.bool)
+    together, apart = axes[[0, 0, 1, 1]], axes[[0, 1, 0, 1]]
+    assert likeness_loss(together, pairs[None], scale) < likeness_loss(apart, pairs[None], scale)
+    assert likeness_loss(apart, torch.zeros(3, 4, 4, dtype=torch.bool), scale) == 0
+
+
+def test_crewmates_are_alike_by_colour_by_style_and_by_both_and_never_to_themselves() -> None:
+    from amogus_search.training.embedder_batches import _alike
+
+    def look(*facts: str) -> frozenset[str]:
+        return frozenset({"crewmate", *facts})
+
+    facts = [look("colour:red", "style:toy"), look("colour:red", "style:flat"), look("style:ice"), look("style:ice")]
+    colour, style, both = _alike([*facts, frozenset({"other"})])
+    assert np.argwhere(colour).tolist() == [[0, 1], [1, 0]]
+    assert np.argwhere(style).tolist() == np.argwhere(both).tolist() == [[2, 3], [3, 2]]
+
+
 def test_an_earlier_model_is_taken_over_word_by_word() -> None:
     """Word lists differ between runs; a word must keep its own vector and not that of its number."""
     from amogus_search.embedders.words import FIRST_WORD
