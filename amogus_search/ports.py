@@ -66,6 +66,8 @@ class Embedder(Protocol):
     name, fingerprint: as for `Detector`; preprocessing belongs to the embedder
 
     One that likes another number of crops at once than `settings.EMBED.batch` says so as `batch`; so does a `Verifier`.
+    One that has learnt from captions may name `templates`, as ("a photo of a {}.", ...): a query of a few words is
+    then the mean of them around it. One with a motif of its own may say where it lies, as `motif_direction()`.
     """
 
     name: str

@@ -1,5 +1,7 @@
 """What tests of several folders need."""
 
+import shutil
+
 import pytest
 
 
@@ -37,3 +39,56 @@ def tiny_yolo(tmp_path):
         return path
 
     return write
+
+
+FAKES = """
+from amogus_search.testing import FakeDetector, FakeEmbedder
+
+def detector(argument):
+    return FakeDetector()
+
+def embedder(argument):
+    return FakeEmbedder()
+"""
+
+
+@pytest.fixture
+def fake_models(tmp_path, monkeypatch):
+    """A detector and an embedder called `fake`, from a package of their own."""
+    folder = tmp_path / "plugin"
+    info = folder / "amogus_toys-1.0.dist-info"
+    info.mkdir(parents=True)
+    (folder / "amogus_toys.py").write_text(FAKES)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: amogus-toys\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[amogus_search.plugins]\ndetector.fake = amogus_toys:detector\nembedder.fake = amogus_toys:embedder\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+
+
+@pytest.fixture(scope="session")
+def photos_once(tmp_path_factory):
+    """What `drawn_photos` is a copy of; not to be changed."""
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("drawn") / "photos"
+    folder.mkdir()
+    for name, boxes in {
+        "two.png": [((20, 20, 60, 70), (230, 20, 20)), ((90, 30, 130, 60), (230, 20, 20))],
+        "one.png": [((10, 10, 50, 50), (230, 20, 20))],
+        "blue.png": [((10, 10, 150, 110), (20, 20, 230))],
+        "empty.png": [],
+    }.items():
+        pixels = np.full((120, 160, 3), 250, np.uint8)
+        pixels[::2] = 235
+        for (x1, y1, x2, y2), colour in boxes:
+            pixels[y1:y2, x1:x2] = colour
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def drawn_photos(photos_once, tmp_path):
+    """A folder with two red boxes (`two.png`), one (`one.png`), a blue one (`blue.png`) and nothing (`empty.png`)."""
+    return shutil.copytree(photos_once, tmp_path / "photos")

@@ -35,6 +35,9 @@ class OpenClipEmbedder:
         UsageError: there is no such model, tag or file.
     """
 
+    templates = ("a photo of a {}.", "a picture of a {}.", "a drawing of a {}.", "something that looks like a {}.")
+    """Sentences that a short query is put into; a bare noun is no caption, and captions are what these models know."""
+
     def __init__(self, argument: str) -> None:
         self.name = f"open_clip:{argument}"
         model_name, pretrained = _parsed(argument)

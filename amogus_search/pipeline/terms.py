@@ -18,6 +18,9 @@ SHORT = 3
 """Texts of so many words or fewer are put into sentences; longer ones are sentences already."""
 
 
+_ARTICLES = ("a", "an", "the")
+
+
 @dataclass(frozen=True)
 class Text:
     """A query term in words; `literal`: embedded as it is, never within an embedder's templates."""
@@ -117,6 +120,9 @@ def prompts(embedder: Embedder, term: Text) -> tuple[str, ...]:
     a {}.", ...) is steadier. It names them as `templates`; one with a word list of its own has none.
     """
     templates = getattr(embedder, "templates", ())
-    if term.literal or not templates or not 1 <= len(term.text.split()) <= SHORT:
+    words = term.text.split()
+    if words[:1] and words[0].lower() in _ARTICLES:  # the templates have their own
+        words = words[1:]
+    if term.literal or not templates or not 1 <= len(words) <= SHORT:
         return (term.text,)
-    return tuple(template.replace("{}", term.text) for template in templates)
+    return tuple(template.replace("{}", " ".join(words)) for template in templates)

@@ -185,6 +185,12 @@ def test_a_short_text_is_the_mean_of_the_embedders_templates_around_it():
     np.testing.assert_allclose(vector, expected, atol=1e-6)
 
 
+def test_an_article_is_left_to_the_templates():
+    embedder = Templated()
+    vectors = [query_vector(FakeIndex(), embedder, Query(plus=(Text(text),))) for text in ("red box", "The red box")]
+    np.testing.assert_array_equal(*vectors)
+
+
 @pytest.mark.parametrize("term", [Text("red", literal=True), Text("red box on a table")])
 def test_a_sentence_and_a_literal_text_are_embedded_as_they_are(term):
     embedder = Templated()
