@@ -160,7 +160,7 @@ class SearchSettings:
 
 @dataclass(frozen=True)
 class SearchBudget:
-    """What searching by similarity may cost, and how good it must be; `store.plan` chooses a structure that keeps to it.
+    """What searching by similarity may cost, and how good it must be; `store.plan` chooses what keeps to it.
 
     recall:       share of the ten truly nearest regions that must be found; 1 compares with every region
     memory_bytes: how large the search structure may be; it goes before recall
@@ -201,6 +201,8 @@ EMBED = EmbedSettings()
 DECODE = DecodeSettings()
 INDEX = IndexSettings()
 SEARCH = SearchSettings()
+BUDGET = SearchBudget()
+STRUCTURE = StructureSettings()
 """The defaults, ready to be used as default arguments (all of them are immutable)."""
 
 DEFAULT_THRESHOLD = 0.5

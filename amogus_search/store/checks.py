@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from amogus_search.errors import IndexStateError
-from amogus_search.store import generations, rows
+from amogus_search.store import generations, liveness, rows, schema
 from amogus_search.store.catalog import Catalog
 
 _TABLES = ("meta", "contents", "detections", "scores", "vectors", "files", "generations")
@@ -40,6 +42,8 @@ CONTRADICTIONS = (
         "score {} is of no finding",
         "SELECT detection, detection FROM scores WHERE detection NOT IN (SELECT id FROM detections)",
     ),
+    ("liveness", "{} has no file, and is not known as such", liveness.FORGOTTEN),
+    ("liveness", "{} is taken for without a file, and has one", liveness.MISTAKEN),
 )
 """How tables can contradict each other: what must be dropped then, what to say, and a query of its key and name."""
 
@@ -86,9 +90,9 @@ def signature(catalog: Catalog) -> str:
         for sql in _SIGNED:
             for row in catalog.stream(sql):
                 digest.update(repr(row).encode())
-        newest = catalog.number("SELECT max(id) FROM vectors")
         for generation in generations.generations(catalog)[:1]:
-            digest.update(generation.sha256.encode() if generation.newest == newest else b"")
+            live, outside = liveness.counts(catalog, generation.number, generation.newest)
+            digest.update(generation.sha256.encode() if (generation.count, outside) == (live, 0) else b"")
     return digest.hexdigest()
 
 
@@ -105,7 +109,11 @@ _SIGNED = (
 
 def _structure(catalog: Catalog) -> list[str]:
     found = catalog.rows("PRAGMA integrity_check")
-    return [f"SQLite: {line}" for (line,) in found if line != "ok"]
+    problems = [f"SQLite: {line}" for (line,) in found if line != "ok"]
+    there, right = set(schema.definitions(catalog.connection)), set(schema.right_definitions())
+    # A flipped bit in one of these may still be SQL, of something else.
+    problems += [f"{kind} {name!a} is not defined as it should be" for kind, name, _ in sorted(there ^ right, key=str)]
+    return problems
 
 
 def _rows(catalog: Catalog) -> list[str]:
@@ -117,9 +125,27 @@ def _contradictions(catalog: Catalog) -> list[str]:
 
 
 def _files(folder: Path, catalog: Catalog) -> list[str]:
-    return [
+    known = generations.generations(catalog)
+    problems = [
         f"search file {generation.file} is missing or damaged (it is a cache: `amogus repair` or `amogus index` "
         "makes it anew)"
-        for generation in generations.generations(catalog)
-        if generation.read(folder) is None
+        for generation in known
+        if not generation.is_whole(folder)
     ]
+    return problems + [line for generation in known[:1] for line in _missing_regions(folder, catalog, generation)]
+
+
+def _missing_regions(folder: Path, catalog: Catalog, generation: generations.Generation) -> list[str]:
+    """Live regions that neither the search structure holds nor the tail brings in."""
+    opened = generation.opened(folder)
+    if opened is None:
+        return []
+    sql = f"SELECT v.id FROM vectors v WHERE {liveness.IS_LIVE}"
+    live = np.fromiter((key for (key,) in catalog.stream(sql)), np.int64)
+    tail = [
+        row[-1]
+        for query, values in liveness.tail_queries(generation.number, generation.newest, -1)
+        for row in catalog.stream(query, values)
+    ]
+    missing = np.setdiff1d(live, np.concatenate([generations.region_ids(opened[1]), np.asarray(tail, np.int64)]))
+    return [f"{len(missing)} regions are not in search file {generation.file}"] if len(missing) else []

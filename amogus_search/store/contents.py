@@ -9,7 +9,7 @@ import numpy as np
 from amogus_search.core.ids import crop_id
 from amogus_search.core.ranking import WHOLE_IMAGE
 from amogus_search.core.types import ImageFindings
-from amogus_search.store import rows
+from amogus_search.store import liveness, rows
 from amogus_search.store.catalog import Catalog
 from amogus_search.store.scoring import Scorer
 
@@ -40,8 +40,10 @@ def counts(catalog: Catalog) -> dict[str, int]:
             "SELECT count(*), coalesce(sum(detections), 0), coalesce(sum(vectors), 0) FROM contents "
             "WHERE sha256 IN (SELECT sha256 FROM files WHERE state = 'indexed')"
         )[0]
-        newest = catalog.number("SELECT max(newest) FROM generations")
-        unpublished = catalog.number("SELECT count(*) FROM vectors WHERE id > ?", (newest,))
+        newest = catalog.rows("SELECT generation, newest FROM generations ORDER BY generation DESC LIMIT 1") or [
+            (-1, -1)
+        ]
+        unpublished = liveness.counts(catalog, *newest[0])[1]
     return {
         **{state: states.get(state, 0) for state in ("indexed", "skipped", "removed")},
         **dict(zip(("contents", "detections", "vectors"), live, strict=True)),

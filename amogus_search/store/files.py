@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from amogus_search.core.types import FileEntry, FileStat, SkippedImage
-from amogus_search.store import rows
+from amogus_search.store import liveness, rows
 from amogus_search.store.catalog import Catalog
 
 _ALL = f"SELECT {rows.COLUMNS['files']}, checksum FROM files"
@@ -97,8 +97,12 @@ def _known(row: rows.Row) -> tuple[bytes, KnownFile]:
 
 
 def _put(catalog: Catalog, files: Sequence[rows.Row]) -> None:
+    touched = [values[7] for values in files]
+    for values in files:
+        touched += [sha256 for (sha256,) in catalog.rows("SELECT sha256 FROM files WHERE path = ?", (values[0],))]
     catalog.run_many(rows.insert("files", "INSERT OR REPLACE"), [rows.sealed(values) for values in files])
     catalog.run_many("DELETE FROM in_flight WHERE path = ?", [(values[0],) for values in files])
+    liveness.follow(catalog, touched)
 
 
 def _head(entry: FileEntry) -> rows.Row:

@@ -1,39 +1,38 @@
-"""FAISS files as a cache of the catalogue's vectors: made in one piece, named by generation, never trusted.
+"""FAISS files as a cache of the catalogue's vectors: named by generation, pointed to by a row, never trusted.
 
-A row of `generations` is the pointer to a file. A file that is missing or does not have the recorded digest is
-as good as none: readers use the one before it, or the catalogue itself.
+A generation is two files: the search structure, and the ids of the regions in its rows (little-endian int64). Files
+that are missing or do not have the recorded digests are as good as none: readers use the generation before it, or the
+catalogue itself. `publishing` makes them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from amogus_search.core.types import Vectors
-from amogus_search.errors import AmogusError, IndexStateError
-from amogus_search.store import rows, vectors
+from amogus_search.errors import IndexStateError
+from amogus_search.store import digests, liveness, rows, vectors
 from amogus_search.store.catalog import Catalog
 
 KEPT = 2
 """Generations on disk: the newest, and the one that a reader may be just opening."""
-_GLOB = "vectors-*.faiss"
-_CHUNK = 16_384
+_GLOB = "vectors-*"
 
 
 @dataclass(frozen=True, eq=False)
 class Generation:
     """One row of `generations`.
 
-    count:          vectors in the file; the first `detection_rows` are those of findings, the others of whole images
-    newest:         the largest id of `vectors` when it was built; larger ones are not in it
-    regions:        (count,) int64, id of each row of the file
+    count:    regions in it; the first `detection_rows` are findings, the others whole images
+    newest:   the largest id of `vectors` when it was built; larger ones are not in it
+    settings: how it was built and is searched: `structure`, `is_exact`, `search`, `budget`, `measured`, ...
     """
 
     number: int
@@ -42,21 +41,31 @@ class Generation:
     count: int
     detection_rows: int
     newest: int
-    regions: np.ndarray
+    settings: Mapping[str, Any]
 
     @classmethod
     def of(cls, row: rows.Row) -> Generation:
         """From a row that was checked."""
-        number, file, sha256, count, detection_rows, newest, _, regions = row
-        return cls(number, file, sha256, count, detection_rows, newest, np.frombuffer(regions, "<i8"))
+        number, file, sha256, count, detection_rows, newest, settings, _ = row
+        return cls(number, file, sha256, count, detection_rows, newest, json.loads(settings))
 
-    def read(self, folder: Path) -> bytes | None:
-        """The file's bytes; None if it is missing or not as it was written."""
-        try:
-            data = (folder / Path(self.file).name).read_bytes()
-        except OSError:
-            return None
-        return data if hashlib.sha256(data).hexdigest() == self.sha256 else None
+    @property
+    def ids_file(self) -> str:
+        """The file of the regions' ids."""
+        return str(Path(self.file).with_suffix(".ids"))
+
+    def digests(self) -> tuple[tuple[str, str], ...]:
+        """(file name, sha256) of all its files."""
+        return (Path(self.file).name, self.sha256), (Path(self.ids_file).name, str(self.settings.get("ids_sha256")))
+
+    def opened(self, folder: Path) -> tuple[bytes | Path, bytes | Path] | None:
+        """Structure and ids as `digests.read_checked` gives them; None if either is not as it was written."""
+        structure, ids = (digests.read_checked(folder / name, sha256) for name, sha256 in self.digests())
+        return None if structure is None or ids is None else (structure, ids)
+
+    def is_whole(self, folder: Path) -> bool:
+        """Whether all files have their digests, every byte read."""
+        return all(digests.digest(folder / name) == sha256 for name, sha256 in self.digests())
 
 
 def generations(catalog: Catalog) -> list[Generation]:
@@ -65,119 +74,86 @@ def generations(catalog: Catalog) -> list[Generation]:
     return [Generation.of(row[:-1]) for row in found if rows.is_whole(row)]
 
 
-def publish(folder: Path, catalog: Catalog) -> bool:
-    """Make a new generation unless the newest one is whole and complete; whether one was made.
+def put(catalog: Catalog, generation: Generation) -> None:
+    """Store or replace the pointer."""
+    settings = json.dumps(dict(generation.settings), sort_keys=True)
+    row = (generation.number, generation.file, generation.sha256, generation.count)
+    more = (generation.detection_rows, generation.newest, settings, b"")
+    catalog.run(rows.insert("generations", "INSERT OR REPLACE"), rows.sealed((*row, *more)))
 
-    Raises:
-        IndexStateError: a vector's row is damaged; nothing was changed.
-        AmogusError: there is no room for the file.
-    """
-    total, newest = catalog.rows("SELECT count(*), coalesce(max(id), 0) FROM vectors")[0]
-    if not total or _is_current(folder, catalog, total, newest):
-        return False
-    structure = vectors.structure_for(total)
-    regions: list[int] = []
-    data = vectors.build(_canonical(catalog, regions), int(catalog.get_meta("dimension")), structure)
-    number = catalog.number("SELECT max(generation) FROM generations") + 1
-    file = f"vectors-{number:06d}.faiss"
-    _write_durably(folder / file, data)
-    detections = catalog.number("SELECT count(*) FROM vectors WHERE kind = 'detection'")
-    settings = json.dumps({"faiss": vectors.require().__version__, "structure": structure}, sort_keys=True)
-    digest = hashlib.sha256(data).hexdigest()
-    usable = [generation.number for generation in generations(catalog) if generation.read(folder) is not None]
-    blob = np.asarray(regions, "<i8").tobytes()
-    with catalog.transaction():
-        row = (number, file, digest, total, detections, newest, settings, blob)
-        catalog.run(rows.insert("generations"), rows.sealed(row))
-        _forget(catalog, kept={number, *usable[: KEPT - 1]})
-    remove_unused_files(folder, catalog)
-    return True
+
+def forget_all(catalog: Catalog) -> None:
+    """Make every search file stale, in the caller's transaction: for changes that give other vectors to old ids."""
+    catalog.run("DELETE FROM generations")
+    liveness.compute(catalog)
+
+
+def forget(catalog: Catalog, *, kept: set[int]) -> None:
+    """Drop all pointers but these."""
+    for (number,) in catalog.rows("SELECT generation FROM generations"):
+        if number not in kept:
+            catalog.run("DELETE FROM generations WHERE generation = ?", (number,))
+    liveness.forget_before(catalog, min(kept, default=0))
 
 
 def remove_unused_files(folder: Path, catalog: Catalog) -> None:
     """Delete the search files that no generation points to."""
-    used = {name for (name,) in catalog.rows("SELECT file FROM generations")}
-    for path in folder.glob(_GLOB):
-        if path.name not in used:
+    used = {Path(name).stem for (name,) in catalog.rows("SELECT file FROM generations")}
+    for path in sorted(folder.glob(_GLOB)):
+        if path.name.split(".")[0] not in used:
             path.unlink(missing_ok=True)
 
 
-def _forget(catalog: Catalog, *, kept: set[int]) -> None:
-    for (number,) in catalog.rows("SELECT generation FROM generations"):
-        if number not in kept:
-            catalog.run("DELETE FROM generations WHERE generation = ?", (number,))
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A generation ready to be asked.
 
+    regions: (count,) int64, the id of each row
+    """
 
-def _is_current(folder: Path, catalog: Catalog, total: int, newest: int) -> bool:
-    for generation in generations(catalog)[:1]:
-        complete = (generation.count, generation.newest) == (total, newest)
-        return complete and generation.read(folder) is not None
-    return False
-
-
-def _canonical(catalog: Catalog, regions: list[int]) -> Iterator[Vectors]:
-    """All vectors by kind, content and place in chunks, each row checked; their ids are appended to `regions`."""
-    sql = f"SELECT {rows.COLUMNS['vectors']}, checksum, id FROM vectors ORDER BY kind, sha256, ordinal"
-    blobs: list[bytes] = []
-    for row in catalog.stream(sql):
-        blobs.append(rows.checked("vectors", row[:-1])[3])
-        regions.append(row[-1])
-        if len(blobs) == _CHUNK:
-            yield rows.unit_vectors(blobs)
-            blobs = []
-    if blobs:
-        yield rows.unit_vectors(blobs)
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """The file is there whole under its name, also after a power cut, or it is not there."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise AmogusError(
-            f"cannot write {len(data)} bytes of search structure to {path}: {error.strerror}",
-            "free some space and run it again: what was committed is kept",
-        ) from error
+    generation: Generation
+    structure: vectors.SearchStructure
+    regions: NDArray[np.int64]
 
 
 class LoadedGeneration:
-    """The newest generation that can be used, kept in memory until there is a newer one."""
+    """The newest generation that can be used, kept open until there is a newer one."""
 
     def __init__(self, folder: Path, catalog: Catalog) -> None:
         self._folder = folder
         self._catalog = catalog
-        self._generation: Generation | None = None
-        self._structure: vectors.SearchStructure | None = None
+        self._loaded: Loaded | None = None
 
-    def current(self, dimension: int) -> tuple[Generation, vectors.SearchStructure] | None:
+    def current(self, dimension: int) -> Loaded | None:
         """None: every vector must be looked at in the catalogue.
 
         Raises:
             MissingExtraError: there is a generation, and FAISS is not installed.
         """
         for generation in generations(self._catalog):
-            if self._generation is None or generation.sha256 != self._generation.sha256:
-                self._load(generation, dimension)
-            if self._structure is not None and self._generation and self._generation.sha256 == generation.sha256:
-                # Equal bytes may belong to other ids, after a repair.
-                return generation, self._structure
+            if self._loaded is not None and self._loaded.generation.digests() == generation.digests():
+                return Loaded(generation, self._loaded.structure, self._loaded.regions)
+            loaded = _load(self._folder, generation, dimension)
+            if loaded is not None:
+                self._loaded = loaded
+                return loaded
         return None
 
-    def _load(self, generation: Generation, dimension: int) -> None:
-        data = generation.read(self._folder)
-        if data is None or len(generation.regions) != generation.count:
-            return
-        with suppress(IndexStateError):
-            self._structure = vectors.SearchStructure(data, generation.count, dimension)
-            self._generation = generation
+
+def _load(folder: Path, generation: Generation, dimension: int) -> Loaded | None:
+    opened = generation.opened(folder)
+    if opened is None:
+        return None
+    regions = region_ids(opened[1])
+    if len(regions) != generation.count:
+        return None
+    with suppress(IndexStateError):
+        return Loaded(generation, vectors.opened(opened[0], generation.count, dimension), regions)
+    return None
+
+
+def region_ids(source: bytes | Path) -> NDArray[np.int64]:
+    """(count,) ids in the rows of an ids file, which the caller has found to be as it was written."""
+    if isinstance(source, bytes):
+        return np.frombuffer(source, "<i8")
+    return np.memmap(source, "<i8", mode="r")

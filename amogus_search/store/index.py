@@ -19,7 +19,8 @@ from amogus_search.core.motif import Motif
 from amogus_search.core.types import Detections, FileEntry, FindingScores, Hit, ImageFindings, SkippedImage, Vectors
 from amogus_search.core.where import Column, Value
 from amogus_search.errors import UsageError
-from amogus_search.store import answers, checks, contents, files, folder, generations, repairs, scoring, similar, tables
+from amogus_search.settings import SearchBudget
+from amogus_search.store import answers, checks, contents, files, folder, publishing, repairs, scoring, similar, tables
 from amogus_search.store.catalog import Catalog
 from amogus_search.store.columns import where_columns
 from amogus_search.store.files import KnownFile
@@ -28,6 +29,7 @@ from amogus_search.store.hits import Reading, Wanted
 from amogus_search.store.lock import WriterLock
 from amogus_search.store.scoring import ScoreFn
 from amogus_search.store.searching import Kind, Searcher
+from amogus_search.store.state import search_state
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,7 +165,20 @@ class Index:
 
     def publish(self) -> bool:
         """Bring the search structure up to date; False if it already was. Queries work without it, only slower."""
-        return generations.publish(self.folder, self._catalog)
+        return publishing.publish(self.folder, self._catalog)
+
+    @property
+    def search_budget(self) -> SearchBudget:
+        """What searching by similarity may cost."""
+        return publishing.budget_of(self._catalog)
+
+    def set_search_budget(self, budget: SearchBudget) -> None:
+        """Remember what searching by similarity may cost; the next `publish` keeps to it."""
+        publishing.set_budget(self._catalog, budget)
+
+    def search_state(self) -> dict[str, object]:
+        """What similarity is searched with: structure, measured recall and ms, what is outside it and gone from it."""
+        return search_state(self.folder, self._catalog)
 
     # Answers
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from amogus_search.core.paths import display_path
 from amogus_search.errors import AmogusError, IndexStateError
-from amogus_search.store import checks, generations, scoring
+from amogus_search.store import checks, generations, publishing, scoring
 from amogus_search.store.catalog import Catalog
 
 
@@ -20,20 +20,20 @@ def repair(folder: Path, catalog: Catalog) -> list[str]:
         IndexStateError: SQLite itself cannot read the file any more, or what the index is of is lost.
     """
     if not checks.verify(folder, catalog):
-        generations.publish(folder, catalog)
+        publishing.publish(folder, catalog)
         return []
     try:
         with catalog.transaction():
             catalog.run("REINDEX")
             done = _drop_damaged(catalog)
-            catalog.run("DELETE FROM generations")
+            generations.forget_all(catalog)
     except IndexStateError as error:
         raise IndexStateError(
             f"the index {folder} cannot be mended: {error.problem}",
             "delete the folder and run `amogus index` again; your pictures are not concerned",
         ) from error
     generations.remove_unused_files(folder, catalog)
-    if generations.publish(folder, catalog):
+    if publishing.publish(folder, catalog):
         done.append("the search file was built anew")
     left = checks.verify(folder, catalog)
     if left:

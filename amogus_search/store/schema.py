@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 
 from amogus_search.errors import IndexStateError
 
@@ -44,15 +45,24 @@ _VERSION_1 = (
         skip_reason TEXT, skip_detail TEXT, skip_tag TEXT, checksum BLOB NOT NULL)""",
     "CREATE INDEX files_by_content ON files (sha256)",
     "CREATE TABLE in_flight (path BLOB PRIMARY KEY, deaths INTEGER NOT NULL) WITHOUT ROWID",
-    # `regions`: little-endian int64 ids of `vectors`, one a row of the FAISS file, detections before images
     """CREATE TABLE generations (
         generation INTEGER PRIMARY KEY, file TEXT NOT NULL, sha256 TEXT NOT NULL, rows INTEGER NOT NULL,
         detection_rows INTEGER NOT NULL, newest INTEGER NOT NULL, settings TEXT NOT NULL, regions BLOB NOT NULL,
         checksum BLOB NOT NULL)""",
 )
 
+# Derived from `contents` and `files`, so without checksums: see `liveness`. Search files of before have no ids beside
+# them, and are made anew; `regions` of `generations` stays empty.
+_VERSION_2 = (
+    "CREATE TABLE orphans (sha256 TEXT PRIMARY KEY, generation INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE revived (sha256 TEXT PRIMARY KEY, generation INTEGER NOT NULL) WITHOUT ROWID",
+    """INSERT INTO orphans SELECT sha256, 0 FROM contents WHERE NOT EXISTS (
+        SELECT 1 FROM files f WHERE f.sha256 = contents.sha256 AND f.state = 'indexed')""",
+    "DELETE FROM generations",
+)
+
 Migrations = Sequence[Sequence[str]]
-MIGRATIONS: Migrations = (_VERSION_1,)
+MIGRATIONS: Migrations = (_VERSION_1, _VERSION_2)
 """Statements that lead from version i to i + 1; a catalogue is born by going through all of them."""
 
 
@@ -108,3 +118,15 @@ def migrate(connection: sqlite3.Connection, migrations: Migrations = MIGRATIONS)
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {len(migrations)}")
+
+
+def definitions(connection: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
+    """(kind, name, SQL) of everything that is defined in a catalogue."""
+    return list(connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name"))
+
+
+def right_definitions() -> list[tuple[str, str, str | None]]:
+    """What `definitions` gives for a catalogue of the newest version, as it should be."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        migrate(connection, MIGRATIONS)
+        return definitions(connection)

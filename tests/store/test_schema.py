@@ -24,7 +24,7 @@ def test_an_older_index_is_migrated_when_it_is_written_to_and_keeps_its_rows(fol
     monkeypatch.setattr(schema.require_readable, "__defaults__", (SECOND,))
     monkeypatch.setattr(schema.require_writable, "__defaults__", (SECOND,))
     monkeypatch.setattr(schema.migrate, "__defaults__", (SECOND,))
-    with pytest.raises(IndexStateError, match="older schema version 1") as caught:
+    with pytest.raises(IndexStateError, match=f"older schema version {len(SECOND) - 1}") as caught:
         Index.open(folder)
     assert "amogus repair" in caught.value.hint
     with make.create(folder) as index:
@@ -34,13 +34,27 @@ def test_an_older_index_is_migrated_when_it_is_written_to_and_keeps_its_rows(fol
         assert len(index.best_images()) == 1
 
 
+def test_the_first_version_is_brought_up_to_date_with_its_removed_files_known(folder, make):
+    """What has no file any more stood nowhere then, and search files had their ids in the catalogue."""
+    with make.create(folder) as index:
+        index.write(added=[make.image("b.jpg", (0.8,))])
+        index.write(removed=[b"/photos/a.jpg"])
+        index.publish()
+    change(folder, "DROP TABLE orphans", "DROP TABLE revived", "PRAGMA user_version = 1")
+    with make.create(folder) as index:
+        assert index.verify() == []
+        assert index.publish()
+        assert index.search_state()["rows"] == 2
+        assert {hit.path for hit in index.similar(make.image("x").image_vector)} == {b"/photos/b.jpg"}
+
+
 def test_a_migration_that_fails_changes_nothing(folder):
     with sqlite3.connect(folder / "catalog.sqlite", isolation_level=None) as connection:
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(sqlite3.OperationalError):
             schema.migrate(connection, (*SECOND, ("nonsense",)))
         connection.execute("ROLLBACK")
-        assert schema.read_version(connection) == 1
+        assert schema.read_version(connection) == len(SECOND) - 1
         assert "note" not in [row[1] for row in connection.execute("PRAGMA table_info(files)")]
     connection.close()
 

@@ -151,7 +151,9 @@ def test_a_damaged_search_file_is_never_trusted(index, make, damage):
     elif damage == "delete":
         file.unlink()
     else:
-        file.write_bytes(vectors.build([np.eye(8, dtype=np.float32)], 8, "Flat"))
+        builder = vectors.Builder("Flat", 8)
+        builder.add(np.eye(8, dtype=np.float32))
+        builder.write(file)
     with Index.open(index.folder) as reader:
         np.testing.assert_allclose(reader.search_vectors(query, 10)[1], expected[:10], atol=1e-6)
         assert any("missing or damaged" in line for line in reader.verify())
