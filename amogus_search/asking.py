@@ -4,6 +4,7 @@
 |---|---|
 | `concept:NAME` | the direction of a concept (`concept_folders`) |
 | 16 hex digits | the finding of this crop id |
+| 64 hex digits | the indexed picture of this sha256 |
 | `FILE`, `FILE#x1,y1,x2,y2` | a picture, or a box of it in pixels of the upright picture |
 | `NUMBER:WORD` | any of these, or a text, counted so often |
 | anything else | a text |
@@ -37,7 +38,7 @@ Box: TypeAlias = Sequence[float]
 """x1, y1, x2, y2 in pixels of the upright picture, x2/y2 exclusive."""
 ReadImage: TypeAlias = Callable[[bytes], DecodedImage]
 
-_CROP_ID = re.compile("[0-9a-f]{16}")
+_REGION = re.compile("[0-9a-f]{16}|[0-9a-f]{64}")
 _WEIGHT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*:(.*)", re.DOTALL)
 _BOXED = re.compile(r"(.+)#([-+.\deE]+(?:\s*,\s*[-+.\deE]+){3})", re.DOTALL)
 
@@ -126,16 +127,16 @@ class Asker:
         """The region or picture that a word means; None: it is no picture.
 
         Args:
-            word: a crop id, or the path of a picture, in the index or not, perhaps with `#x1,y1,x2,y2`.
+            word: a crop id, a sha256, or the path of a picture, in the index or not, perhaps with `#x1,y1,x2,y2`.
             box: the same as such an ending; cut out with the context that crops of findings have.
 
         Raises:
             UsageError: the box cannot be read, is empty or outside, or is given twice or for a crop id.
             AmogusError: there is such a file, but it cannot be read as a picture.
         """
-        if _CROP_ID.fullmatch(word):
+        if _REGION.fullmatch(word):
             if box is not None:
-                raise UsageError("a crop id is a box already", "leave out --box")
+                raise UsageError("a crop id or a sha256 has no box", "leave out --box, or give the file")
             return Region(word)
         boxed = None if os.path.isfile(os.fsencode(word)) else _BOXED.fullmatch(word)
         if boxed is not None:

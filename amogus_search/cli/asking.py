@@ -98,7 +98,10 @@ def _images(asker: Asker, options: QueryOptions) -> list[Term]:
         return []
     term = asker.picture(options.image, None if options.box is None else parsed_box(options.box))
     if term is None:
-        raise UsageError(f"there is no picture {options.image}", "--image takes a file, or the crop id of a finding")
+        raise UsageError(
+            f"there is no picture {options.image}",
+            "--image takes a file, the crop id of a finding, or the sha256 of a picture",
+        )
     return [term]
 
 

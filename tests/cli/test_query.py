@@ -76,6 +76,8 @@ def test_a_crop_id_stands_for_its_finding(amogus, indexed):
         best = index.best_regions(1)[0]
     found = rows(amogus("query", "--image", best.crop_id, "--regions", "-n", "1", "--format", "jsonl"))
     assert found[0]["score"] == pytest.approx(1.0, abs=1e-3)
+    found = rows(amogus("query", "--image", best.sha256, "-n", "1", "--format", "jsonl"))
+    assert (found[0]["path"], found[0]["detection"]) == (best.path.decode(), None)
 
 
 @pytest.mark.usefixtures("indexed")
