@@ -24,9 +24,8 @@ def fingerprint(parts: Mapping[str, object]) -> str:
 
 def row_checksum(values: Iterable[object]) -> bytes:
     """An 8-byte digest of a database row; None, int, float, str and bytes are told apart."""
-    digest = hashlib.blake2b(digest_size=8)
+    parts: list[bytes] = []
     for value in values:
         raw = value if isinstance(value, bytes) else repr(value).encode()
-        digest.update(f"{type(value).__name__}:{len(raw)}:".encode())
-        digest.update(raw)
-    return digest.digest()
+        parts += (f"{type(value).__name__}:{len(raw)}:".encode(), raw)
+    return hashlib.blake2b(b"".join(parts), digest_size=8).digest()

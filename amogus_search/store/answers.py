@@ -11,8 +11,9 @@ from amogus_search.store.catalog import Catalog
 from amogus_search.store.hits import Place, Reading, Wanted, first_of_each, hits_of, load_contents
 
 _LIVE_FILE = "CROSS JOIN contents c ON c.sha256 = d.sha256 CROSS JOIN files f ON f.sha256 = d.sha256"
-_PROBE = 20_000
-"""So many of the best findings are tried before a condition is taken for a rare one."""
+_PROBE = 5_000
+_PROBE_SHARE = 50
+"""So many of the best findings, or one in so many of all, are tried before a condition is taken for a rare one."""
 
 
 def best_regions(reading: Reading, n: int | None, wanted: Wanted) -> list[Hit]:
@@ -61,16 +62,19 @@ def _best(reading: Reading, n: int | None, wanted: Wanted, *, one_a_file: bool) 
     def taken(places: Iterator[Place]) -> list[Place]:
         return list(islice(first_of_each(places) if one_a_file else places, n))
 
-    bound = _key_at(reading, _PROBE) if wanted.where_sql and n is not None else None
+    bound = _key_at_probe(reading) if wanted.where_sql and n is not None else None
     if bound is None:
         return taken(_ranked(reading, wanted))
     places = taken(_ranked(reading, wanted, above=bound))
     return places if len(places) == n else taken(_collected(reading, wanted))
 
 
-def _key_at(reading: Reading, place: int) -> float | None:
-    """The score of the finding at this place of the ranking of all; None if there are fewer, or it has none."""
-    key, table = ("amogusness", "scores") if reading.is_calibrated else ("confidence", "detections")
+def _key_at_probe(reading: Reading) -> float | None:
+    """The score of the finding down to which is tried; None if there are not so many, or it has none."""
+    key, table, number = ("amogusness", "scores", "detection")
+    if not reading.is_calibrated:
+        key, table, number = ("confidence", "detections", "id")
+    place = max(_PROBE, reading.catalog.number(f"SELECT max({number}) FROM {table}") // _PROBE_SHARE)
     found = reading.catalog.rows(f"SELECT {key} FROM {table} ORDER BY {key} DESC LIMIT 1 OFFSET ?", (place,))
     return found[0][0] if found else None
 

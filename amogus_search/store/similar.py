@@ -41,7 +41,7 @@ class Query:
 def similar(reading: Reading, searcher: Searcher, query: Query, n: int | None, wanted: Wanted) -> list[Hit]:
     """The n files or regions most similar to the query.
 
-    While too few of those looked at meet the conditions, four times as many are looked at; as soon as fewer than
+    While too few of those looked at meet the conditions, several times as many are looked at; as soon as fewer than
     that meet the conditions at all, just these are compared instead, one by one.
     """
     with reading.catalog.snapshot():
@@ -51,11 +51,16 @@ def similar(reading: Reading, searcher: Searcher, query: Query, n: int | None, w
             places = _places(reading, query, found, wanted)
             if asked is None or _is_enough(query, found, places, n, asked):
                 return hits_of(reading, places[:n], "similarity")
-            asked *= 4
+            asked *= _step(len(places), n)
             few = _survivors(reading, query, wanted, asked)
             if few is not None:
                 places = _places(reading, query, searcher.among(query.vector, few), wanted)
                 return hits_of(reading, places[:n], "similarity")
+
+
+def _step(found: int, n: int | None) -> int:
+    """How many times more regions to look at: as many as should do if they are as rare further on, within reason."""
+    return 4 if n is None else min(max(4, 2 * n // max(found, 1)), 64)
 
 
 def _is_enough(query: Query, found: Found, places: list[Place], n: int | None, asked: int) -> bool:
@@ -109,13 +114,14 @@ def _located(
 
 def region_vector(catalog: Catalog, region: str) -> NDArray[np.float32]:
     """(d,) unit vector of a whole image (by sha256) or a finding (by crop id)."""
-    sql = f"SELECT {', '.join(f'v.{name}' for name in rows.COLUMNS['vectors'].split(', '))}, v.checksum FROM vectors v "
+    sql = f"SELECT {', '.join(f'v.{name}' for name in rows.COLUMNS['vectors'].split(', '))}, v.checksum FROM "
     if len(region) == 64:
-        found = catalog.rows(f"{sql} WHERE v.kind = 'image' AND v.sha256 = ?", (region,))
+        found = catalog.rows(f"{sql} vectors v WHERE v.kind = 'image' AND v.sha256 = ?", (region,))
     else:
         found = catalog.rows(
-            f"{sql} JOIN detections d ON d.sha256 = v.sha256 AND d.ordinal = v.ordinal "
-            "WHERE v.kind = 'detection' AND d.crop_id = ? ORDER BY v.ordinal LIMIT 1",
+            # The finding first, by the index of crop ids: the other way round is a walk through all vectors.
+            f"{sql} detections d CROSS JOIN vectors v ON v.kind = 'detection' AND v.sha256 = d.sha256 "
+            "AND v.ordinal = d.ordinal WHERE d.crop_id = ? ORDER BY d.ordinal LIMIT 1",
             (region,),
         )
     if not found:
