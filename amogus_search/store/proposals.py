@@ -14,6 +14,8 @@ from amogus_search.store.generations import Loaded
 from amogus_search.store.tail import Block, Tail
 
 _SPARE = 8
+_SPARE_TUNED = 2
+"""Candidates beyond those wanted: for ties and rounding; a tuned structure has its own."""
 _ROUNDING = 1e-5
 """By how much float32 sums may differ from ours."""
 _ROUNDING_FP16 = 1e-3
@@ -160,7 +162,9 @@ def _marked(loaded: Loaded, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def candidates(settings: Mapping[str, Any], k: int) -> int:
     """Regions that a structure proposes so that the k best are among them."""
-    return math.ceil(max(float(settings["search"].get("candidates", 0)) / TOP, 1.0) * k) + _SPARE
+    if settings["is_exact"]:
+        return k + _SPARE
+    return math.ceil(float(settings["search"]["candidates"]) / TOP * k) + _SPARE_TUNED
 
 
 def effort_for(settings: Mapping[str, Any], lists: int, k: int, share: float) -> int:
