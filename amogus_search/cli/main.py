@@ -21,6 +21,7 @@ from amogus_search.cli import (
     concept,
     detect,
     doctor,
+    duplicates,
     export,
     index,
     models,
@@ -60,7 +61,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (index, query, detect, export):
+for command in (index, query, detect, export, duplicates):
     command.register(app)
 for group in (models, synth, train, evaluate, bench, concept):
     app.add_typer(group.app)
