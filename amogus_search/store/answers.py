@@ -56,7 +56,7 @@ def _best(reading: Reading, n: int | None, wanted: Wanted, *, one_a_file: bool) 
     """The n best places, whatever the conditions.
 
     Walking down the ranking is quick unless hardly anything meets the conditions: then, after a while, whatever
-    meets them is collected in the order that suits the database, and sorted.
+    meets them is collected, and sorted.
     """
 
     def taken(places: Iterator[Place]) -> list[Place]:
@@ -96,12 +96,12 @@ def _ranked(reading: Reading, wanted: Wanted, *, above: float | None = None) -> 
 
 
 def _collected(reading: Reading, wanted: Wanted) -> Iterator[Place]:
-    """The same findings; the database chooses where to begin, as in the files of a folder."""
+    """The same findings, by way of the files: conditions on those are met or not before any finding is looked at."""
     condition, values = wanted.condition()
     key = "s.amogusness" if reading.is_calibrated else "d.confidence"
     sql = (
-        "SELECT f.path, d.sha256, d.ordinal FROM detections d JOIN scores s ON s.detection = d.id "
-        "JOIN contents c ON c.sha256 = d.sha256 JOIN files f ON f.sha256 = d.sha256 "
+        "SELECT f.path, d.sha256, d.ordinal FROM files f CROSS JOIN contents c ON c.sha256 = f.sha256 "
+        "CROSS JOIN detections d ON d.sha256 = f.sha256 CROSS JOIN scores s ON s.detection = d.id "
         f"WHERE {condition} ORDER BY +{key} DESC, f.path, d.ordinal"
     )
     return (Place(*row) for row in reading.catalog.stream(sql, values))

@@ -17,9 +17,7 @@ from amogus_search.store.searching import Found, Kind, Searcher
 _CHUNK = 500
 _FIRST = 100
 """Regions asked for beyond four times what is wanted: some do not meet the conditions, or are of one file."""
-# A whole image stands by its most confident finding.
-_TABLES = (
-    "vectors v {0} contents c ON c.sha256 = v.sha256 {0} files f ON f.sha256 = v.sha256 "
+_FINDING = (  # a whole image stands by its most confident one
     "LEFT JOIN detections d ON d.sha256 = v.sha256 AND d.ordinal = max(v.ordinal, 0) "
     "LEFT JOIN scores s ON s.detection = d.id"
 )
@@ -86,9 +84,11 @@ def _survivors(reading: Reading, query: Query, wanted: Wanted, limit: int) -> li
     if not wanted.has_conditions:
         return None
     condition, values = wanted.condition()
+    marks = ", ".join("?" * len(query.kinds))
+    # Files first: conditions on them, such as a folder, are met or not before any region is looked at.
     sql = (
-        f"SELECT DISTINCT v.id FROM {_TABLES.format('JOIN')} "
-        f"WHERE v.kind IN ({', '.join('?' * len(query.kinds))}) AND {condition} LIMIT ?"
+        "SELECT DISTINCT v.id FROM files f CROSS JOIN contents c ON c.sha256 = f.sha256 CROSS JOIN vectors v "
+        f"ON v.kind IN ({marks}) AND v.sha256 = f.sha256 {_FINDING} WHERE {condition} LIMIT ?"
     )
     found = [row[0] for row in reading.catalog.stream(sql, [*query.kinds, *values, limit + 1])]
     return None if len(found) > limit else found
@@ -104,7 +104,8 @@ def _located(
     for start in range(0, len(ids), _CHUNK):
         some = ids[start : start + _CHUNK].tolist()
         sql = (
-            f"SELECT v.id, f.path, v.sha256, v.ordinal FROM {_TABLES.format('CROSS JOIN')} "
+            "SELECT v.id, f.path, v.sha256, v.ordinal FROM vectors v CROSS JOIN contents c ON c.sha256 = v.sha256 "
+            f"CROSS JOIN files f ON f.sha256 = v.sha256 {_FINDING} "
             f"WHERE v.id IN ({', '.join('?' * len(some))}) AND {condition}"
         )
         found = reading.catalog.rows(sql, [*some, *values])
