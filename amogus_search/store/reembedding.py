@@ -145,8 +145,7 @@ class Reembedding:
     def _exchange(self) -> Forgotten:
         last = self._catalog.number("SELECT max(id) FROM vectors")
         last = max(last, self._catalog.number("SELECT max(newest) FROM generations"))
-        for table in ("vectors", "generations"):
-            self._catalog.run(f"DELETE FROM {table}")
+        self._catalog.run("DELETE FROM vectors")
         self._catalog.set_meta("dimension", self._staging.dimension)
         self._catalog.set_meta("identity", self._identity)
         without = []
@@ -155,7 +154,9 @@ class Reembedding:
             last += count
             if not count:
                 without.append(sha256)
-        return _forget(self._catalog, without)
+        forgotten = _forget(self._catalog, without)
+        generations.forget_all(self._catalog)
+        return forgotten
 
     def _insert(self, sha256: str, last: int) -> int:
         """Store the new vectors of a content under the ids after `last`; how many there are, 0 if it has none."""
