@@ -171,7 +171,8 @@ class Findings(Sequence[Found | SkippedImage]):
     def _heading(self) -> str:
         found = sum(len(item.detections) for item in self.items if isinstance(item, Found))
         skipped = sum(isinstance(item, SkippedImage) for item in self.items)
-        pictures = f"{found} found in {len(self) - skipped} pictures"
+        looked_at = len(self) - skipped
+        pictures = f"{found} found in {looked_at} picture{'' if looked_at == 1 else 's'}"
         return f"{pictures}, {skipped} skipped" if skipped else pictures
 
 
