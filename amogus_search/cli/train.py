@@ -178,6 +178,9 @@ def embedder(
     rate: Annotated[float, typer.Option(min=0, help="Peak learning rate of new layers.")] = 1.5e-3,
     backbone_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate of the backbone.")] = 4e-4,
     crops: Annotated[int, typer.Option(min=40, help="Crops of all kinds together.")] = 35_600,
+    more_crops: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="OUT of an earlier run, whose crops are used as well.")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 10,
     batch: Annotated[int, typer.Option(min=2)] = 256,
     threads: Annotated[int, typer.Option(min=1)] = 1,
@@ -197,6 +200,7 @@ def embedder(
         start=start,
         hard_negatives=hard_negatives,
         counts=CropCounts.shared_out(crops),
+        more_crops=tuple(more_crops or ()),
         frozen=frozen,
         rate=rate,
         backbone_rate=backbone_rate,

@@ -54,6 +54,7 @@ class EmbedderTraining:
     start:          towers and prototypes of an earlier run that are taken over (see `embedder_state.read_start`)
     hard_negatives: folder of PNG crops that a detector wrongly took for the motif
     counts:         crops of each kind
+    more_crops:     folders of earlier runs whose crops are used as well
     epochs, batch, seed, threads: as usual; a batch never mixes epochs
     rate, backbone_rate: highest learning rates of new layers and of the backbone
     frozen:         the backbone's first layers that keep their COCO weights; they cost the most and change the least
@@ -67,6 +68,7 @@ class EmbedderTraining:
     start: Path | None = None
     hard_negatives: Path | None = None
     counts: CropCounts = field(default=CropCounts(11_000, 7_000, 12_000, 5_000, 600))
+    more_crops: tuple[Path, ...] = ()
     epochs: int = 10
     batch: int = 256
     rate: float = 1.5e-3
@@ -119,7 +121,25 @@ def train_embedder(config: EmbedderTraining, progress: Progress | None = None) -
 
 
 def training_crops(config: EmbedderTraining, progress: Progress | None = None) -> CropSet:
-    """The run's crops, drawn on the first call and opened from disk afterwards."""
+    """The run's crops, drawn on the first call and opened from disk afterwards, and those of earlier runs.
+
+    Raises:
+        AmogusError: an earlier run's folder has no crops.
+    """
+    own = _own_crops(config, progress)
+    parts = [own]
+    for folder in config.more_crops:
+        found = open_crops(folder / "crops")
+        if found is None:
+            raise AmogusError(f"{folder} holds no crops", "give the OUT of a run of `amogus train embedder`")
+        parts.append(found)
+    if len(parts) == 1:
+        return own
+    facts = tuple(true for part in parts for true in part.facts)
+    return CropSet(np.concatenate([part.pixels for part in parts]), facts)
+
+
+def _own_crops(config: EmbedderTraining, progress: Progress | None) -> CropSet:
     found = open_crops(config.out / "crops")
     if found is not None:
         return found

@@ -76,6 +76,16 @@ def prepared(folder: Path):  # type: ignore[no-untyped-def]
     return crops, embedder_words.gather_words(crops.facts, np.random.default_rng(0))
 
 
+def test_the_crops_of_an_earlier_run_are_used_as_well(trained: Path, tmp_path: Path) -> None:
+    from amogus_search.training.embedder import training_crops
+
+    both = training_crops(dataclasses.replace(settings(tmp_path), seed=3, more_crops=(trained,)))
+    assert len(both) == 2 * len(training_crops(settings(trained)))
+    assert (both.pixels[-1] == training_crops(settings(trained)).pixels[-1]).all()
+    with pytest.raises(AmogusError, match="holds no crops"):
+        training_crops(dataclasses.replace(settings(tmp_path), seed=3, more_crops=(tmp_path / "none",)))
+
+
 def test_a_folder_with_another_run_is_not_continued(trained: Path) -> None:
     from amogus_search.training.embedder import train_embedder
 
