@@ -41,6 +41,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
         "embedder": {
             DEFAULT: "amogus_search.registry:embedded_embedder",
             "open_clip": "amogus_search.registry:open_clip_embedder",
+            "openvino": "amogus_search.registry:exported_embedder",
         },
         "exporter": {
             "crops": "amogus_search.exports.crops:export_crops",
@@ -101,7 +102,8 @@ def load_embedder(name: str = DEFAULT) -> Embedder:
     """The embedder of that name, ready to use.
 
     Args:
-        name: `amogus` (embedded weights), `open_clip:MODEL/PRETRAINED` or a plug-in's name.
+        name: `amogus` (embedded weights), `open_clip:MODEL/PRETRAINED`, `openvino:FOLDER` (an exported open_clip model)
+            or a plug-in's name.
 
     Raises: as `load_detector`.
     """
@@ -223,10 +225,21 @@ def embedded_embedder(argument: str) -> OpenVinoEmbedder:
 
 
 def open_clip_embedder(argument: str) -> Embedder:
-    """Any open_clip model: MODEL, MODEL/PRETRAINED or MODEL/path of a checkpoint."""
+    """Any open_clip model: MODEL/PRETRAINED, MODEL/path of a checkpoint, hf-hub:ORG/REPO or a folder."""
     from amogus_search.embedders.open_clip import OpenClipEmbedder
 
     return OpenClipEmbedder(argument)
+
+
+def exported_embedder(argument: str) -> Embedder:
+    """An open_clip model that `amogus models export` wrote into a folder for OpenVINO.
+
+    Raises:
+        WeightsError: the folder holds none, or it is damaged.
+    """
+    from amogus_search.embedders.clip_openvino import ExportedClip
+
+    return ExportedClip(Path(argument))
 
 
 def load_verifier(motif: str) -> Verifier | None:

@@ -110,12 +110,57 @@ def network_facts(network: Any) -> dict[str, str]:
 
 def network_files(network: Any) -> tuple[bytes, bytes]:
     """The .xml and the .bin file of OpenVINO's object, as `compile_onnx` takes them."""
-    import openvino
-
     with TemporaryDirectory(prefix="amogus-openvino-") as folder:
         path = Path(folder) / "network.xml"
-        openvino.save_model(network, str(path))
+        save_network(network, path, half_weights=True)
         return path.read_bytes(), path.with_suffix(".bin").read_bytes()
+
+
+def save_network(network: Any, path: Path, *, half_weights: bool) -> None:
+    """Write OpenVINO's object as an .xml file and a .bin file beside it.
+
+    Args:
+        half_weights: store weights as fp16: half the size, and they are rounded.
+    """
+    import openvino
+
+    openvino.save_model(network, str(path), compress_to_fp16=half_weights)
+
+
+def network_of_torch(module: Any, example: Any, *, input_name: str, output_name: str) -> Any:
+    """OpenVINO's own object for a torch module with one argument and one answer, by tracing it.
+
+    Args:
+        module: in evaluation mode, on the CPU.
+        example: a tensor of the argument's type and shape; the first axis may have any length later.
+        input_name, output_name: what they are called from then on.
+
+    Raises:
+        AmogusError: the module does something that OpenVINO cannot.
+    """
+    _core()
+    import openvino
+
+    try:
+        network = openvino.convert_model(module, example_input=example)
+        shape = openvino.PartialShape([-1, *(int(side) for side in example.shape[1:])])
+        network.reshape({network.inputs[0]: shape})
+        network.inputs[0].tensor.set_names({input_name})
+        network.outputs[0].tensor.set_names({output_name})
+    except Exception as error:  # the converter raises errors of its own and of torch, of no common base
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise AmogusError(
+            f"OpenVINO cannot take over this model: {first_line}", "use it as it is, without an export"
+        ) from error
+    return network
+
+
+def version() -> str:
+    """OpenVINO's."""
+    _core()
+    import openvino
+
+    return str(openvino.__version__)
 
 
 def save_openvino(model: bytes, path: Path) -> None:

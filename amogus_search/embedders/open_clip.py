@@ -1,55 +1,81 @@
-"""Any open_clip model as an embedder; the only module that imports open_clip."""
+"""Any open_clip model as an embedder; the only module that imports open_clip, and torch for it."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Sequence
-from pathlib import Path
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amogus_search.core.ids import fingerprint
 from amogus_search.core.types import Pixels, Vectors
+from amogus_search.embedders.clip_pixels import middle
+from amogus_search.embedders.clip_tokens import CLEANINGS
+from amogus_search.embedders.open_clip_loading import (
+    digest_of,
+    load_model,
+    load_tokenizer,
+    model_config,
+    needs_transformers,
+)
+from amogus_search.embedders.open_clip_names import NoWeightsError, parsed
+from amogus_search.embedders.templates import CAPTIONS
 from amogus_search.embedders.vectors import unit_rows
-from amogus_search.errors import AmogusError, MissingExtraError, UsageError
+from amogus_search.errors import MissingExtraError, UsageError
 
-_SCHEMES = ("hf-hub:", "local-dir:")
 _GPU_BATCH = 32
+_CPU_BATCH = 1
+_PROBES = ("a red amogus", "Two of them, it's 2021?! #naïve")
+"""Texts whose tokens tell one tokeniser from another."""
 
 
 class OpenClipEmbedder:
     """Crops and texts to unit vectors by an open_clip model; implements `ports.Embedder`.
 
     The model's own preprocessing and tokeniser are used. Nothing is downloaded unless the name asks for
-    it: by a pretrained tag or by `hf-hub:`.
+    it: by a pretrained tag or by `hf-hub:`. No code in a checkpoint or in a configuration is ever run.
 
     Args:
         argument: `MODEL/TAG` (as `ViT-B-32/laion2b_s34b_b79k`), `MODEL/PATH_OF_CHECKPOINT`, `hf-hub:ORG/REPO`,
-            or `local-dir:FOLDER` with an `open_clip_config.json`. Pickled checkpoints are read without
-            running code in them; safetensors files are preferable.
+            a folder with an `open_clip_config.json` (also as `local-dir:FOLDER`), or a checkpoint in such a folder.
+            Where there are several files, safetensors come before pickles, which are read as data only.
 
     Raises:
-        MissingExtraError: open_clip or torch is not installed.
-        UsageError: there is no such model, tag or file.
+        MissingExtraError: open_clip or torch is not installed, or what the model's tokeniser needs.
+        UsageError: there is no such model, tag or file, or it wants to run code of its own.
+        AmogusError: the weights cannot be read or do not fit.
     """
 
-    templates = ("a photo of a {}.", "a picture of a {}.", "a drawing of a {}.", "something that looks like a {}.")
-    """Sentences that a short query is put into; a bare noun is no caption, and captions are what these models know."""
+    templates = CAPTIONS
 
     def __init__(self, argument: str) -> None:
-        self.name = f"open_clip:{argument}"
-        model_name, pretrained = _parsed(argument)
-        open_clip, self._torch = _libraries(offline=not argument.startswith("hf-hub:") and not _is_tag(pretrained))
+        try:
+            self._source = parsed(argument)
+        except NoWeightsError as error:
+            raise _with_tags(error) from None
+        self.name = f"open_clip:{self._source.text}"
+        open_clip, self._torch = _libraries(offline=self._source.is_local)
         self._device = "cuda" if self._torch.cuda.is_available() else "cpu"
-        # One crop at a time on a CPU: larger batches hardly pay there, and a vector never depends on its company.
-        self.batch = _GPU_BATCH if self._device == "cuda" else 1
-        self._model, self._preprocess = _load(open_clip, model_name, pretrained, self._device)
-        self._tokenizer = open_clip.get_tokenizer(model_name)
-        self.dimension = int(self._embed_tokens([""]).shape[1])
+        self.batch = _GPU_BATCH if self._device == "cuda" else _CPU_BATCH
+        config = model_config(open_clip, self._source)
+        self._model, self._preprocess = load_model(open_clip, self._source, self._device)
+        self._tokenizer = load_tokenizer(open_clip, self._source, config)
+        self.preprocessing: dict[str, Any] = dict(self._model.visual.preprocess_cfg)
+        self.dimension = int(self.raw_texts(self.tokens([""])).shape[1])
+        described = {key: value for key, value in config.items() if "pretrained" not in key}
         self.fingerprint = fingerprint(
-            {"model": model_name, "weights": _digest(self._model, self._torch), "preprocess": repr(self._preprocess)}
+            {
+                "model": json.dumps(described, sort_keys=True, default=str),
+                "weights": digest_of(self._model, self._torch),
+                "preprocessing": json.dumps(self.preprocessing, sort_keys=True, default=list),
+                "tokens": hashlib.sha256(self.tokens(_PROBES).astype("<i8").tobytes()).hexdigest(),
+            }
         )
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
@@ -58,7 +84,8 @@ class OpenClipEmbedder:
 
         parts = [np.zeros((0, self.dimension), np.float32)]
         for start in range(0, len(images), self.batch):
-            chunk = [self._preprocess(Image.fromarray(image)) for image in images[start : start + self.batch]]
+            some = [np.ascontiguousarray(middle(image)) for image in images[start : start + self.batch]]
+            chunk = [self._preprocess(Image.fromarray(image)) for image in some]
             # filled up to one fixed size, so that the same kernels run whatever is in the batch
             filled = chunk + [self._torch.zeros_like(chunk[0])] * (self.batch - len(chunk))
             with self._torch.inference_mode():
@@ -68,35 +95,79 @@ class OpenClipEmbedder:
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """(n, dimension) unit vectors of texts, in order."""
-        rows = [unit_rows(self._embed_tokens([text]), self.name) for text in texts]
+        rows = [unit_rows(self.raw_texts(self.tokens([text])), self.name) for text in texts]
         return np.concatenate([np.zeros((0, self.dimension), np.float32), *rows])
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """None: these models read any text."""
         return ()
 
-    def _embed_tokens(self, texts: list[str]) -> Vectors:
+    def tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """(n, length) int64 token numbers, as the text tower takes them."""
+        return np.asarray(self._tokenizer(list(texts)).cpu().numpy(), np.int64)
+
+    def raw_texts(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, dimension) float32 answers of the text tower."""
         with self._torch.inference_mode():
-            raw = self._model.encode_text(self._tokenizer(texts).to(self._device))
+            raw = self._model.encode_text(self._torch.from_numpy(tokens).to(self._device))
         return np.asarray(raw.float().cpu().numpy(), np.float32)
 
+    def tokenizer(self) -> Any:
+        """open_clip's tokeniser of this model."""
+        return self._tokenizer
 
-def _parsed(argument: str) -> tuple[str, str | None]:
-    """Model name and pretrained tag or path, as open_clip wants them."""
-    if argument.startswith(_SCHEMES):
-        return argument, None
-    model_name, _, pretrained = argument.partition("/")
-    if not model_name or not pretrained:
-        raise UsageError(
-            f"open_clip:{argument} names no weights",
-            "write open_clip:MODEL/TAG, as open_clip:ViT-B-32/laion2b_s34b_b79k, or open_clip:MODEL/CHECKPOINT_FILE",
-        )
-    return model_name, pretrained
+    @contextmanager
+    def towers(self) -> Iterator[tuple[tuple[Any, Any], tuple[Any, Any]]]:
+        """(module, example input) of the image tower and of the text tower, in a state in which they can be traced."""
+        torch = self._torch
+        height, width = _height_width(self.preprocessing["size"])
+        images = torch.zeros(2, 3, height, width)
+        words = torch.from_numpy(self.tokens(_PROBES))
+        fast = torch.backends.mha.get_fastpath_enabled()
+        # The fast path of attention is one opaque operation, which no other runtime knows.
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield _towers(torch, self._model.to("cpu"), images, words)
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fast)
+            self._model.to(self._device)
 
 
-def _is_tag(pretrained: str | None) -> bool:
-    """Whether the weights are named by a tag, which asks for a download, and not by a file or folder here."""
-    return pretrained is not None and "/" not in pretrained and not Path(pretrained).exists()
+def open_tokenizer(folder: str, length: int, options: Mapping[str, Any]) -> Any:
+    """A tokeniser of the kind that transformers reads, from a folder that `save_pretrained` wrote.
+
+    Raises:
+        MissingExtraError: open_clip, torch or transformers is not installed.
+    """
+    open_clip, _ = _libraries(offline=True)
+    try:
+        return open_clip.tokenizer.HFTokenizer(folder, context_length=length, **options)
+    except ImportError as error:
+        raise needs_transformers(folder, error) from error
+
+
+def tokenizer_options(tokenizer: Any) -> dict[str, Any]:
+    """What `open_tokenizer` must be told to read texts as this tokeniser of transformers does."""
+    (cleaning,) = [
+        name for name in CLEANINGS if tokenizer.clean_fn is _libraries(offline=True)[0].tokenizer.get_clean_fn(name)
+    ]
+    options = {"clean": cleaning, "strip_sep_token": bool(tokenizer.strip_sep_token)}
+    return options | ({"tokenizer_mode": tokenizer.tokenizer_mode} if tokenizer.tokenizer_mode else {})
+
+
+def merges_table() -> bytes:
+    """The gzipped table of merges of open_clip's default tokeniser."""
+    open_clip, _ = _libraries(offline=True)
+    with open(open_clip.tokenizer.default_bpe(), "rb") as file:
+        return file.read()
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that the model runs in."""
+    open_clip, torch = _libraries(offline=True)
+    return {"open_clip": str(open_clip.__version__), "torch": str(torch.__version__)}
 
 
 def _libraries(offline: bool) -> tuple[Any, Any]:
@@ -113,39 +184,41 @@ def _libraries(offline: bool) -> tuple[Any, Any]:
     return open_clip, torch
 
 
-def _load(open_clip: Any, model_name: str, pretrained: str | None, device: str) -> tuple[Any, Any]:
-    """The model in evaluation mode and its preprocessing."""
-    if pretrained is not None and not _is_tag(pretrained) and not Path(pretrained).is_file():
-        raise UsageError(
-            f"there is no checkpoint file {pretrained}", "give its path after the model's name and a slash"
-        )
+def _with_tags(error: NoWeightsError) -> UsageError:
+    """The error with the model's own tags, where open_clip is there to list them."""
     try:
-        model, preprocess = open_clip.create_model_from_pretrained(
-            model_name, pretrained=pretrained, device=device, precision="fp32", weights_only=True
-        )
-    except (RuntimeError, ValueError, FileNotFoundError) as error:
-        raise UsageError(*_explained(open_clip, model_name, pretrained, error)) from error
-    except Exception as error:  # unpickling, safetensors and download errors share no base class
-        raise AmogusError(f"open_clip cannot load {model_name}: {error}", "check the checkpoint file") from error
-    return model.eval(), preprocess
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            open_clip, _ = _libraries(offline=True)
+    except MissingExtraError:
+        return error
+    tags = open_clip.list_pretrained_tags_by_model(error.model) if error.model else []
+    if not tags:
+        return error
+    return UsageError(error.problem, f"add a slash and a checkpoint file, or one of its tags: {', '.join(tags)}")
 
 
-def _explained(open_clip: Any, model_name: str, pretrained: str | None, error: Exception) -> tuple[str, str]:
-    """Problem and hint for what open_clip refused."""
-    if model_name.startswith(_SCHEMES):
-        return f"open_clip cannot load {model_name}: {error}", "check the name and the files"
-    tags = open_clip.list_pretrained_tags_by_model(model_name)
-    if model_name not in open_clip.list_models():
-        return f"open_clip has no model {model_name!r}", "python -c 'import open_clip; print(open_clip.list_models())'"
-    if pretrained is not None and _is_tag(pretrained) and pretrained not in tags:
-        return f"{model_name} has no pretrained tag {pretrained!r}", f"there are: {', '.join(tags) or 'none'}"
-    return f"open_clip cannot load {model_name}/{pretrained}: {error}", "check that the checkpoint fits the model"
+def _towers(torch: Any, model: Any, images: Any, words: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Modules with one argument and one answer each."""
+
+    class Images(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, images: Any) -> Any:
+            return self.model.encode_image(images)
+
+    class Words(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, words: Any) -> Any:
+            return self.model.encode_text(words)
+
+    return (Images().eval(), images), (Words().eval(), words)
 
 
-def _digest(model: Any, torch: Any) -> str:
-    """Digest of all tensors of the model by name, whatever file they came in."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+def _height_width(size: Any) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[-1]))

@@ -1,0 +1,147 @@
+"""An open_clip model that was taken over into OpenVINO: two towers, a card, and no PyTorch.
+
+A folder that `amogus models export open_clip:... --to openvino` wrote. Pictures are prepared by NumPy and Pillow. Texts
+are read without PyTorch too where the model uses CLIP's own tokeniser; others need open_clip and transformers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.core.ids import fingerprint
+from amogus_search.core.types import Pixels, Vectors
+from amogus_search.embedders.clip_pixels import ClipPixels
+from amogus_search.embedders.clip_tokens import ClipTokens
+from amogus_search.embedders.templates import CAPTIONS
+from amogus_search.embedders.vectors import unit_rows
+from amogus_search.errors import WeightsError
+from amogus_search.runtime import CompiledModel, Precision, compile_onnx
+
+CARD_NAME = "clip.json"
+FORMAT = 1
+IMAGES, WORDS, VECTORS = "images", "words", "vectors"
+"""Names of the towers' inputs and of their output."""
+MERGES_NAME, TOKENIZER_NAME = "merges.txt.gz", "tokenizer"
+BATCH = 1
+_PRECISION: Precision = "f32"
+_HINT = "write it again with `amogus models export open_clip:... OUT --to openvino`"
+_Tokens: TypeAlias = Callable[[Sequence[str]], NDArray[np.int64]]
+
+
+class ExportedClip:
+    """Crops and texts to unit vectors; implements `ports.Embedder`.
+
+    A tower is read, compared with the card's digest and compiled when it is first needed. Batches have one fixed shape,
+    so that a crop's vector has the same bits alone and in any company.
+
+    Args:
+        folder: with a `clip.json`.
+        threads: CPU threads; 0 leaves it to OpenVINO.
+
+    Raises:
+        WeightsError: it is not such a folder, or damaged.
+    """
+
+    templates = CAPTIONS
+
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        self.folder = folder.absolute()
+        self._threads = threads
+        card = read_card(self.folder)
+        self.name = f"openvino:{self.folder}"
+        self.source: str = card["source"]
+        self.dimension: int = card["dimension"]
+        self.batch = BATCH
+        self._digests: Mapping[str, str] = card["files"]
+        self._text: Mapping[str, Any] = card["tokens"]
+        self._pixels = ClipPixels.of(card["pixels"])
+        # By content, so that the folder may be moved, and so that a changed file is another model.
+        self.fingerprint = fingerprint({"card": json.dumps(card["answers"], sort_keys=True), "precision": _PRECISION})
+
+    def embed_images(self, images: Sequence[Pixels]) -> Vectors:
+        """(n, dimension) unit vectors of RGB uint8 crops of any size, in order."""
+        parts = [np.zeros((0, self.dimension), np.float32)]
+        for start in range(0, len(images), self.batch):
+            chunk = images[start : start + self.batch]
+            prepared = np.zeros((self.batch, 3, *self._pixels.size_hw), np.float32)
+            for place, image in zip(prepared, chunk, strict=False):
+                place[:] = self._pixels(image)
+            vectors = self._image_tower.run({IMAGES: prepared})[VECTORS]
+            parts.append(unit_rows(vectors[: len(chunk)], self.name))
+        return np.concatenate(parts)
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """(n, dimension) unit vectors of texts, in order.
+
+        Raises:
+            MissingExtraError: the model's tokeniser needs a library that is not installed.
+        """
+        rows = [self._text_tower.run({WORDS: self._tokens([text])})[VECTORS] for text in texts]
+        return unit_rows(np.concatenate([np.zeros((0, self.dimension), np.float32), *rows]), self.name)
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """None: these models read any text."""
+        return ()
+
+    @cached_property
+    def _image_tower(self) -> CompiledModel:
+        return self._tower("image", {IMAGES: (self.batch, 3, *self._pixels.size_hw)})
+
+    @cached_property
+    def _text_tower(self) -> CompiledModel:
+        return self._tower("text", {WORDS: (1, int(self._text["length"]))})
+
+    def _tower(self, role: str, shapes: Mapping[str, Sequence[int]]) -> CompiledModel:
+        model, constants = (self._read(f"{role}{suffix}") for suffix in (".xml", ".bin"))
+        return compile_onnx(model, precision=_PRECISION, shapes=shapes, threads=self._threads, constants=constants)
+
+    @cached_property
+    def _tokens(self) -> _Tokens:
+        if self._text["kind"] == "clip":
+            return ClipTokens(self._read(MERGES_NAME), self._text["length"], self._text["cleaning"])
+        from amogus_search.embedders.open_clip import open_tokenizer
+
+        for name in self._digests:
+            if name.startswith(f"{TOKENIZER_NAME}/"):
+                self._read(name)
+        folder = str(self.folder / TOKENIZER_NAME)
+        theirs = open_tokenizer(folder, int(self._text["length"]), self._text["options"])
+        return lambda texts: np.asarray(theirs(list(texts)).numpy(), np.int64)
+
+    def _read(self, name: str) -> bytes:
+        """A file's bytes, if they are those that the card describes."""
+        path = self.folder / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be read: {error.strerror}", _HINT) from None
+        if hashlib.sha256(data).hexdigest() != self._digests.get(name):
+            raise WeightsError(f"{path} is not the file that {CARD_NAME} describes", _HINT)
+        return data
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What the folder says of itself.
+
+    Raises:
+        WeightsError: there is no card, or it is of another form.
+    """
+    path = folder / CARD_NAME
+    try:
+        card = json.loads(path.read_bytes())
+    except OSError as error:
+        raise WeightsError(f"{folder} holds no exported model: no {CARD_NAME} ({error.strerror})", _HINT) from None
+    except ValueError:
+        raise WeightsError(f"{path} cannot be read", _HINT) from None
+    wanted = {"format", "source", "dimension", "pixels", "tokens", "files", "answers"}
+    if not isinstance(card, dict) or not wanted <= set(card) or card["format"] != FORMAT:
+        raise WeightsError(f"{path} is of another version", _HINT)
+    return card
