@@ -15,7 +15,7 @@ from amogus_search.pipeline.index import IndexReport, Models, index_images, refu
 from amogus_search.pipeline.progress import Progress, Silent
 from amogus_search.pipeline.reembed import STAGE, ReembedReport, reembed
 from amogus_search.ports import Embedder
-from amogus_search.settings import DEFAULT_PROFILE, PREPROCESSING_VERSION, PROFILES
+from amogus_search.settings import DEFAULT_PROFILE, PREPROCESSING_VERSION, PROFILES, SearchBudget
 from amogus_search.sources.folder import FolderSource
 from amogus_search.sources.workers import DecodePool
 from amogus_search.store import reembedding
@@ -59,6 +59,7 @@ class Run:
     own_place:         the index folder was chosen by the user, and may lie wherever they want it
     progress:          told how far it is
     should_stop:       asked between pictures
+    budget:            what searching may cost, made of what the index remembers; None: that
     """
 
     exclude: Sequence[str] = ()
@@ -67,6 +68,7 @@ class Run:
     own_place: bool = True
     progress: Progress = SILENT
     should_stop: Callable[[], bool] = lambda: False
+    budget: Callable[[SearchBudget], SearchBudget] | None = None
 
 
 def index_paths(
@@ -108,6 +110,8 @@ def index_paths(
         if again is not None and again.interrupted:
             return _stopped(Path(folder), before, again)
         with Index.open(folder, "w", create=True, identity=identity, motif=finder.detector.motif) as index:
+            if run.budget is not None:
+                index.set_search_budget(run.budget(index.search_budget))
             calibration = finder.calibration
             index.rescore(calibration.id if calibration else None, calibration.score if calibration else None)
             models = Models(finder.detector, embedder, PROFILES[chosen.profile or ""], finder.verifier)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amogus_search.cli.budget import BudgetOptions, notes_on_structure
 from amogus_search.cli.parameters import (
     ExcludeOption,
     FormatOption,
@@ -15,6 +17,7 @@ from amogus_search.cli.parameters import (
     ProfileName,
     QuietOption,
     index_folder,
+    with_options,
 )
 
 if TYPE_CHECKING:
@@ -25,11 +28,12 @@ INTERRUPTED, PARTLY_SKIPPED = 130, 3
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("index")(index)
+    app.command("index")(with_options(index))
 
 
 def index(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures and folders of pictures.")],
+    budget: BudgetOptions,
     index: IndexOption = None,
     profile: Annotated[
         ProfileName | None, typer.Option(help="How closely each picture is looked at; balanced for a new index.")
@@ -67,6 +71,7 @@ def index(
     from amogus_search.indexing import Choice, Run, index_paths
 
     folder = index_folder(index)
+    started = datetime.now(UTC)
     with StopRequest(quiet=quiet) as stop, ProgressDisplay(quiet=quiet) as progress:
         run = Run(
             exclude=exclude or (),
@@ -75,9 +80,10 @@ def index(
             own_place=index is not None or bool(os.environ.get("AMOGUS_INDEX")),
             progress=progress,
             should_stop=stop.wanted,
+            budget=budget.resolved if budget.is_said else None,
         )
         report = index_paths(paths, folder, Choice(detector, embedder, profile), run)
-    for text in report.notes:
+    for text in (*report.notes, *notes_on_structure(folder, started)):
         note(text, quiet=quiet)
     if format == "table":
         _print_report(report, folder, quiet)

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from amogus_search import __version__
 from amogus_search.cli import (
     bench,
+    budget,
     concept,
     detect,
     doctor,
@@ -25,6 +26,7 @@ from amogus_search.cli import (
     export,
     index,
     models,
+    novelty,
     query,
     repair,
     status,
@@ -61,11 +63,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (index, query, detect, export, duplicates):
+for command in (index, query, detect, export, duplicates, novelty):
     command.register(app)
 for group in (models, synth, train, evaluate, bench, concept):
     app.add_typer(group.app)
-for command in (status, verify, repair, doctor):
+for command in (status, verify, repair, budget, doctor):
     command.register(app)
 
 

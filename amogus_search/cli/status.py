@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amogus_search.cli.budget import flat
 from amogus_search.cli.parameters import FormatOption, IndexOption
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def status(
             **{key: value for key, value in opened.identity.items() if isinstance(value, (str, int, float))},
             "calibration": opened.calibration_id or "none",
             **_exchange(opened),
+            **flat(opened.search_state()),
         }
         write_record(record, format)
 

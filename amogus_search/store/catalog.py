@@ -38,6 +38,7 @@ class Catalog:
         self._path = path
         self._depth = 0
         self._identity: dict[str, object] | None = None
+        self._checked: tuple[int, int] | None = None
         with self._translated():
             self.connection = sqlite3.connect(
                 _uri(path, write), uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
@@ -80,11 +81,13 @@ class Catalog:
             return self.connection.execute(sql, parameters).fetchall()
 
     def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
-        """The rows of a query, without holding them all."""
+        """The rows of a query, without holding them all; few at first, since many a question ends early."""
+        wanted = _FETCH // 32
         with closing(self.run(sql, parameters)) as cursor:
             while True:
                 with self._translated():
-                    some = cursor.fetchmany(_FETCH)
+                    some = cursor.fetchmany(wanted)
+                wanted = min(2 * wanted, _FETCH)
                 if not some:
                     return
                 yield from some
@@ -107,11 +110,21 @@ class Catalog:
             IndexStateError: the index got the vectors of another embedder since its identity was read here.
         """
         with self._bracket("BEGIN"):
-            if self._identity is not None and self._identity != dict(self.get_meta("identity") or {}):
-                raise IndexStateError(
-                    f"the index {self._path.parent} was re-embedded while it was open here", "open it again"
-                )
+            self._refuse_other_identity()
             yield
+
+    def version(self) -> tuple[int, int]:
+        """Changes with every commit, by whomever, that a read from here on would see."""
+        return self.number("PRAGMA data_version"), self.connection.total_changes
+
+    def _refuse_other_identity(self) -> None:
+        if self._identity is None or self._checked == (version := self.version()):
+            return
+        if self._identity != dict(self.get_meta("identity") or {}):
+            raise IndexStateError(
+                f"the index {self._path.parent} was re-embedded while it was open here", "open it again"
+            )
+        self._checked = version
 
     @contextmanager
     def _bracket(self, begin: str) -> Iterator[None]:

@@ -14,12 +14,14 @@ from amogus_search.store.generations import Loaded
 from amogus_search.store.tail import Block, Tail
 
 _SPARE = 8
+_SPARE_FP16 = 22
 _SPARE_TUNED = 2
 """Candidates beyond those wanted: for ties and rounding; a tuned structure has its own."""
 _ROUNDING = 1e-5
 """By how much float32 sums may differ from ours."""
-_ROUNDING_FP16 = 1e-3
-"""By how much products with vectors rounded to float16 once more may."""
+_ROUNDING_FP16 = 2e-3
+"""The same, times the root of the dimension, of products with vectors that were rounded to float16 once more: their
+errors of 2**-12 a number have any sign, and this is some ten times what is left of them in a sum."""
 TOP = 10
 """For how many results `effort` and `candidates` of a structure were found."""
 
@@ -100,7 +102,8 @@ class Proposer:
         # One that may skip regions says nothing about those; it is asked again only if too few are found.
         floor = -math.inf
         if is_exact and len(proposed):
-            floor = float(values[0][real][-1]) + (_ROUNDING if settings["structure"] == "Flat" else _ROUNDING_FP16)
+            is_wide = settings["structure"] == "Flat"
+            floor = float(values[0][real][-1]) + (_ROUNDING if is_wide else _ROUNDING_FP16 / math.sqrt(len(unit)))
         looked_at_all = is_exact or (loaded.structure.lists and effort >= loaded.structure.lists)
         is_all = len(proposed) >= within or (bool(looked_at_all) and len(proposed) < asked)
         return Proposals(loaded.regions[proposed].astype(np.int64), floor, is_all)
@@ -163,7 +166,7 @@ def _marked(loaded: Loaded, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
 def candidates(settings: Mapping[str, Any], k: int) -> int:
     """Regions that a structure proposes so that the k best are among them."""
     if settings["is_exact"]:
-        return k + _SPARE
+        return k + (_SPARE if settings["structure"] == "Flat" else _SPARE_FP16)
     return math.ceil(float(settings["search"]["candidates"]) / TOP * k) + _SPARE_TUNED
 
 

@@ -36,7 +36,7 @@ _FEW = 2_000
 _TURNS = 6
 """How often a structure is asked for more before everything is compared."""
 _COLUMNS = f"SELECT {rows.COLUMNS['vectors']}, checksum, id FROM vectors v WHERE"
-_LIVE = "EXISTS (SELECT 1 FROM files f WHERE f.sha256 = v.sha256 AND f.state = 'indexed')"
+_LIVE = "NOT EXISTS (SELECT 1 FROM orphans o WHERE o.sha256 = v.sha256)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ class Searcher:
 
     def _current(self) -> _State:
         """What there is to search, read again only if something was committed since."""
-        version = (self._catalog.number("PRAGMA data_version"), self._catalog.connection.total_changes)
+        version = self._catalog.version()
         if self._state is None or self._state.version != version:
             dimension = self._catalog.get_meta("dimension")
             self._state = _State(version, dimension, self._read(dimension))

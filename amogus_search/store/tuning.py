@@ -123,9 +123,8 @@ def tune(structure: Asked, truth: Truth, recall: float, compresses: bool) -> Tun
         if reached[-1] > best.recall:
             best = Tuned(effort, most, float(reached[-1]))
         if reached[-1] >= wanted:
-            # One more than are counted: a query finds itself first.
-            fewest = max(int(np.argmax(reached >= wanted)) + 1, TOP)
-            return Tuned(effort, fewest, float(reached[fewest - 1]))
+            fewest = max(int(np.argmax(reached >= wanted)), TOP)  # without the query, which finds itself first
+            return Tuned(effort, fewest, float(reached[fewest]))
     return best
 
 

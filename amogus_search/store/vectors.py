@@ -7,7 +7,7 @@ differs (faiss-cpu 1.15.1: other bytes for each number), and the same regions mu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,17 @@ def opened(source: Path | bytes, row_count: int, dimension: int) -> SearchStruct
     return SearchStructure(index)
 
 
+def read_whole(path: Path, effort: int) -> Callable[[NDArray[np.float32], int], NDArray[np.int64]]:
+    """FAISS' own search for one (d,) vector and k results, nothing of ours around it: to measure by."""
+    structure = SearchStructure(require().read_index(str(path)))
+    index, parameters = structure._index, structure._parameters(effort, 1, {})
+
+    def ask(query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        return np.asarray(index.search(query[None], k, params=parameters)[1][0])
+
+    return ask
+
+
 class SearchStructure:
     """A search structure to be asked; made by `opened` or by a `Builder`.
 
@@ -152,11 +163,15 @@ class SearchStructure:
         self._index = index
         self._searches = 0
         self._gpu: Any = None
+        self._plain: tuple[tuple[int, int], Any] = ((-1, -1), None)
+        self._lists: int | None = None
 
     @property
     def lists(self) -> int:
         """Lists of an inverted file; 0 where there are none."""
-        return int(self._inner().nlist) if self._is_inverted() else 0
+        if self._lists is None:
+            self._lists = int(self._inner().nlist) if self._is_inverted() else 0
+        return self._lists
 
     @property
     def knob(self) -> str | None:
@@ -187,7 +202,12 @@ class SearchStructure:
         if rows is None and k <= _GPU_MOST:
             index = self._on_gpu() or index
         selector, _kept = self._selector(rows)
-        parameters = self._parameters(effort, k, {} if selector is None else {"sel": selector})
+        if selector is None:
+            if self._plain[0] != (effort, k):
+                self._plain = ((effort, k), self._parameters(effort, k, {}))
+            parameters = self._plain[1]
+        else:
+            parameters = self._parameters(effort, k, {"sel": selector})
         values, found = index.search(queries, k, params=parameters)
         return found, values
 

@@ -184,7 +184,6 @@ def _picture(cloud, number):
 def test_only_allowed_regions_are_found_however_few(index):
     publish(index)
     query = CLOUD.queries(1)[0]
-    _, rows = index.vectors()
     searcher = index._searcher
     for step in (2, 700):
         allowed = np.arange(1, ROWS + 1, step)

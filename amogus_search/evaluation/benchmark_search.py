@@ -1,0 +1,156 @@
+"""Search by similarity on made vectors: the whole way of a query, the structure alone, and what others take.
+
+The index is a real one: rows with checksums in its catalogue, a structure planned, trained, tuned and published by
+the same code as any. Queries are vectors of the same cloud that are in no index. All is compared on the same queries,
+in the same process, one query at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amogus_search.core.types import Vectors
+from amogus_search.evaluation.made_index import fill, make_index
+from amogus_search.evaluation.made_vectors import MadeVectors
+from amogus_search.evaluation.other_search import Other, others
+from amogus_search.evaluation.processes import peak_bytes, reset_peak
+from amogus_search.settings import SearchBudget
+from amogus_search.store.index import Index
+from amogus_search.store.opened import OpenedStructure
+from amogus_search.store.tuning import Truth
+
+_TOP = 10
+_WARM = 20
+Ask = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+Told = Callable[[str, int, int], object]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What is measured.
+
+    rows:    regions, of which nine in ten are findings
+    queries: how many are asked
+    budget:  of the index
+    against: libraries to compare with, see `other_search`
+    """
+
+    rows: int
+    queries: int = 200
+    budget: SearchBudget = SearchBudget()  # noqa: RUF009 - it cannot be changed
+    against: tuple[str, ...] = ("hnswlib", "usearch")
+
+
+def run(
+    folder: Path, made: MadeVectors, settings: SearchSettings, told: Told = lambda stage, done, total: None
+) -> list[dict[str, Any]]:
+    """One row of values for each way to search.
+
+    Keys: what, structure, build_seconds, peak_mb (resident memory while it was built), recall (of the ten nearest),
+    median_ms and p95_ms (one query), ratio (of the medians, to raw FAISS with the same file), note.
+
+    Args:
+        folder: where the index is made.
+        made: the vectors.
+        settings: how many of them.
+        told: is told how far it is.
+    """
+    truth = Truth(made.queries(settings.queries), np.full(settings.queries, -1, np.int64))
+    make_index(folder)
+    fill(folder, _seen(made, settings.rows, truth, told), settings.rows)
+    with Index.open(folder, "w") as index:
+        index.set_search_budget(settings.budget)
+        reset_peak()
+        started = time.perf_counter()
+        index.publish()
+        built = {"build_seconds": round(time.perf_counter() - started, 1), "peak_mb": _megabytes(peak_bytes())}
+    with Index.open(folder) as index:
+        rows = list(_own(index, truth, built))
+    for other in others(settings.against):
+        told(f"building {other.name}", 0, settings.rows)
+        rows.append(_compared(other, made, settings, truth))
+    raw = next(row["median_ms"] for row in rows if row["what"] == "raw FAISS")
+    return [{**row, "ratio": round(row["median_ms"] / raw, 2) if row["median_ms"] else None} for row in rows]
+
+
+def as_stored(chunk: Vectors) -> Vectors:
+    """Unit vectors as an index gives them back: through float16."""
+    short = chunk.astype(np.float16).astype(np.float32)
+    return np.asarray(short / np.linalg.norm(short, axis=1, keepdims=True), np.float32)
+
+
+def _seen(made: MadeVectors, rows: int, truth: Truth, told: Told) -> Iterator[Vectors]:
+    done = 0
+    for chunk in made.chunks(rows):
+        truth.see(as_stored(chunk))
+        yield chunk
+        done += len(chunk)
+        told("filling", done, rows)
+
+
+def _own(index: Index, truth: Truth, built: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    state = index.search_state()
+    structure = {"structure": state["structure"]}
+    note = f"said {state['recall']} and {state['ms']} ms when built"
+    if state.get("search"):
+        note += f"; {state['search']}"
+    whole = _asked(truth, lambda query: index.search_vectors(query, _TOP)[0] - 1)
+    yield {"what": "amogus, whole query", **structure, **built, **whole, "note": note}
+    opened = OpenedStructure(index.folder)
+    alone = _asked(truth, lambda query: opened.candidates(query, _TOP) - 1, top=opened.candidate_count(_TOP))
+    candidates = f"{opened.candidate_count(_TOP)} candidates, which the catalogue's rows decide among"
+    yield {"what": "amogus, structure alone", **structure, **_NOT_BUILT, **alone, "note": candidates}
+    raw = _asked(truth, opened.raw(_TOP, minus=1))
+    yield {"what": "raw FAISS", **structure, **_NOT_BUILT, **raw, "note": "the same file, read into memory"}
+
+
+_NOT_BUILT = {"build_seconds": None, "peak_mb": None}
+
+
+def _compared(other: Other, made: MadeVectors, settings: SearchSettings, truth: Truth) -> dict[str, Any]:
+    if not other.is_installed:
+        empty = dict.fromkeys(("structure", "build_seconds", "peak_mb", "recall", "median_ms", "p95_ms"))
+        return {"what": other.name, **empty, "note": "not installed"}
+    reset_peak()
+    started = time.perf_counter()
+    other.build((as_stored(chunk) for chunk in made.chunks(settings.rows)), settings.rows, made.cloud.dimension)
+    seconds = time.perf_counter() - started
+    built = {"build_seconds": round(seconds, 1), "peak_mb": _megabytes(peak_bytes())}
+    best: dict[str, Any] = {}
+    for effort in other.efforts:
+        other.set_effort(effort)
+        best = {**_asked(truth, lambda query: other.search(query, _TOP)), "note": f"effort {effort}"}
+        if best["recall"] >= settings.budget.recall:
+            break
+    return {"what": other.name, "structure": other.structure, **built, **best}
+
+
+def _asked(truth: Truth, ask: Ask, top: int = _TOP) -> dict[str, Any]:
+    """Recall and milliseconds of all queries, one at a time."""
+    found = np.full((len(truth.queries), top), -1, np.int64)
+    milliseconds: list[float] = []
+    for query in truth.queries[:_WARM]:
+        ask(query)
+    for row, query in enumerate(truth.queries):
+        started = time.perf_counter()
+        rows = ask(query)
+        milliseconds.append((time.perf_counter() - started) * 1000)
+        found[row, : len(rows)] = rows[:top]
+    times: Sequence[float] = sorted(milliseconds)
+    return {
+        "recall": round(float(truth.recalls(found)[-1]), 4),
+        "median_ms": round(median(times), 3),
+        "p95_ms": round(times[int(len(times) * 0.95)], 3),
+    }
+
+
+def _megabytes(count: int | None) -> int | None:
+    return None if count is None else round(count / 1e6)
