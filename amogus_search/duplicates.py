@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from amogus_search.core.neighbours import nearest_before, spread_out
+from amogus_search.core.neighbours import Spread, nearest_before
 from amogus_search.errors import UsageError
 from amogus_search.pipeline.copies import compare, may_be_copies
 from amogus_search.pipeline.progress import Progress, Silent
@@ -143,7 +143,13 @@ class _NearSearch:
     ) -> None:
         self._near, self._progress = near, progress
         self.files = sorted(best.values(), key=_best)
-        self._vectors = _vectors(index, self.files)
+        vectors = Wholes(index).table([file.sha256 for file in self.files])
+        if vectors is None:
+            raise UsageError(
+                "the index has no vectors, so near copies cannot be found",
+                "make it with an embedder, or look for exact ones only: --kind exact",
+            )
+        self._vectors = vectors
         self.thumbs = Thumbnails(self.files, decoder)
         self.compared = 0
 
@@ -177,7 +183,7 @@ class _NearSearch:
         def told(done: int, total: int) -> None:
             self._progress("searching", done, total)
 
-        proposed = nearest_before(spread_out(self._vectors), CANDIDATES, told)
+        proposed = nearest_before(Spread.of(self._vectors).apply(self._vectors), CANDIDATES, told)
         for row, others in enumerate(proposed):
             for place in np.flatnonzero(others >= 0):
                 if not self._is_possible(row, int(others[place])):
@@ -218,23 +224,3 @@ class _NearSearch:
             if compare(its, mine).is_copy:
                 return kept
         return row
-
-
-def _vectors(index: Index, files: Sequence[PictureFile]) -> NDArray[np.float16]:
-    """(n, d) whole-image vectors of the files' contents, in their order, half as large as usual: as they are stored.
-
-    Raises:
-        UsageError: the index has none.
-    """
-    row_of = {file.sha256: row for row, file in enumerate(files)}
-    table: NDArray[np.float16] | None = None
-    for names, vectors in Wholes(index).vectors():
-        if table is None:
-            table = np.zeros((len(files), vectors.shape[1]), np.float16)
-        table[[row_of[name] for name in names]] = vectors
-    if table is None:
-        raise UsageError(
-            "the index has no vectors, so near copies cannot be found",
-            "make it with an embedder, or look for exact ones only: --kind exact",
-        )
-    return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,33 +13,63 @@ from amogus_search.core.types import Vectors
 
 _LEAST_SPREAD = 1e-3
 """Of the largest variance of any axis: what varies less counts as varying this much, so that noise stays noise."""
+_ENOUGH = 20_000
 _ROWS, _COLUMNS = 1024, 8192
 """Of one product: 32 MB."""
 
 
-def spread_out(vectors: NDArray[np.floating[Any]]) -> Vectors:
-    """(n, d) unit vectors in which every way of differing counts the same (whitened).
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """A map to vectors in which every way of differing counts the same (whitening).
 
     An embedder's vectors of ordinary pictures lie in a narrow cone, where strangers are nearly as similar as copies.
     Without what all have in common, and with every axis at its own scale, copies stand out.
 
-    Args:
-        vectors: (n, d) float16 or float32; the variances are taken from at most 20,000 of them, evenly chosen.
+    centre: (d,) float64; axes: (d, d) float64, or None where the vectors do not differ and stay as they are
     """
-    if len(vectors) < 2:
-        return np.asarray(vectors, np.float32)
-    some = np.asarray(vectors[:: max(1, len(vectors) // 20_000)], np.float64)
-    centre = some.mean(axis=0)
-    spreads, axes = np.linalg.eigh((some - centre).T @ (some - centre) / len(some))
-    if not spreads[-1] > 0:
-        return np.asarray(vectors, np.float32)
-    scaled = axes / np.sqrt(np.maximum(spreads, 0) + _LEAST_SPREAD * spreads[-1])
-    found = np.empty(vectors.shape, np.float32)
-    for start in range(0, len(vectors), _COLUMNS):
-        rows = (np.asarray(vectors[start : start + _COLUMNS], np.float64) - centre) @ scaled
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        found[start : start + _COLUMNS] = rows / np.maximum(lengths, 1e-12)
-    return found
+
+    centre: NDArray[np.float64]
+    axes: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.floating[Any]]) -> Spread:
+        """The map that (n, d) vectors ask for; taken from at most 20,000 of them, evenly chosen."""
+        some = np.asarray(vectors[:: max(1, len(vectors) // _ENOUGH)], np.float64)
+        if len(some) < 2:
+            return cls(np.zeros(vectors.shape[1]), None)
+        centre = some.mean(axis=0)
+        spreads, axes = np.linalg.eigh((some - centre).T @ (some - centre) / len(some))
+        if not spreads[-1] > 0:
+            return cls(centre, None)
+        return cls(centre, axes / np.sqrt(np.maximum(spreads, 0) + _LEAST_SPREAD * spreads[-1]))
+
+    def apply(self, vectors: NDArray[np.floating[Any]]) -> Vectors:
+        """(n, d) float32 unit vectors."""
+        if self.axes is None:
+            return np.asarray(vectors, np.float32)
+        found = np.empty(vectors.shape, np.float32)
+        for start in range(0, len(vectors), _COLUMNS):
+            rows = (np.asarray(vectors[start : start + _COLUMNS], np.float64) - self.centre) @ self.axes
+            found[start : start + _COLUMNS] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return found
+
+
+def nearest(
+    queries: Vectors, vectors: NDArray[np.floating[Any]], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(q, count) rows most similar to each query, most similar first, and their products; -1 where there are no more.
+
+    Args:
+        queries: (q, d) float32.
+        vectors: (n, d) float32 or float16; looked at by blocks.
+        count: how many for each.
+    """
+    best = np.full((len(queries), count), -np.inf, np.float32)
+    rows = np.full((len(queries), count), -1, np.int64)
+    for left in range(0, len(vectors) if len(queries) else 0, _COLUMNS):
+        products = queries @ np.asarray(vectors[left : left + _COLUMNS], np.float32).T
+        best, rows = _merged(best, rows, products, left)
+    return rows, best
 
 
 def nearest_before(

@@ -117,7 +117,7 @@ def _compared(first: Pixels, second: Pixels, settings: CopySettings, *, mirrored
     straight = _judged(*wide, _AS_IT_IS, settings, mirrored)
     if straight.is_copy:  # nothing was cropped: most copies, and a hundred times as fast
         return straight
-    lay = _laid(*wide)
+    lay = _laid(*wide) if may_be_copies(outline(first), outline(second)) else None
     if lay is None:
         return straight
     shifted = _judged(*wide, lay, settings, mirrored)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from amogus_search.core.types import Vectors
 from amogus_search.store import rows
@@ -66,6 +69,30 @@ class Wholes:
                 waiting = []
         if waiting:
             yield _parted(waiting)
+
+    def table(self, sha256s: Sequence[str]) -> NDArray[np.float16] | None:
+        """(n, d) vectors of the whole images of these contents, in their order; zero for one that has none.
+
+        Half as wide as elsewhere: as they are stored. None for an index without vectors.
+        """
+        row_of = {sha256: row for row, sha256 in enumerate(sha256s)}
+        found: NDArray[np.float16] | None = None
+        for names, vectors in self.vectors():
+            if found is None:
+                found = np.zeros((len(sha256s), vectors.shape[1]), np.float16)
+            wanted = [place for place, name in enumerate(names) if name in row_of]
+            found[[row_of[names[place]] for place in wanted]] = vectors[wanted]
+        return found
+
+    def crops(self, sha256s: Iterable[str]) -> Iterator[tuple[str, str, NDArray[np.float32]]]:
+        """The content, crop id and (4,) box of every finding of these contents, by content and confidence."""
+        names = list(dict.fromkeys(sha256s))
+        for start in range(0, len(names), _CHUNK):
+            some = names[start : start + _CHUNK]
+            sql = f"SELECT {rows.COLUMNS['detections']}, checksum FROM detections WHERE sha256 IN "
+            for row in self._catalog.stream(f"{sql} ({', '.join('?' * len(some))}) ORDER BY sha256, ordinal", some):
+                values = rows.checked("detections", row)
+                yield values[0], values[9], np.asarray(values[2:6], np.float32)
 
     def contents_of_crops(self, crop_ids: Iterable[str]) -> dict[str, str]:
         """The sha256 of the content that each known crop id was cut from."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from amogus_search.core import neighbours
-from amogus_search.core.neighbours import nearest_before, spread_out
+from amogus_search.core.neighbours import Spread, nearest, nearest_before
 
 
 def unit(rows):
@@ -39,7 +39,8 @@ def test_copies_stand_out_of_a_narrow_cone():
     scales = np.asarray([0.0, 1.0, *[0.05] * 30])
     pictures = rng.normal(size=(300, 32)) * scales + 4 * np.eye(32)[0]
     copies = pictures[:40] + rng.normal(size=(40, 32)) * scales * 0.3
-    raw, spread = unit(np.concatenate([pictures, copies])), spread_out(unit(np.concatenate([pictures, copies])))
+    raw = unit(np.concatenate([pictures, copies]))
+    spread = Spread.of(raw).apply(raw)
 
     def first_is_the_original(rows):
         return np.mean([int(np.argmax(rows[:300] @ rows[300 + row])) == row for row in range(40)])
@@ -51,4 +52,15 @@ def test_copies_stand_out_of_a_narrow_cone():
 
 @pytest.mark.parametrize("rows", [np.zeros((0, 4)), np.ones((1, 4)) / 2, np.ones((6, 4)) / 2])
 def test_what_does_not_differ_stays_as_it_is(rows):
-    assert spread_out(rows.astype(np.float16)).tolist() == rows.tolist()
+    assert Spread.of(rows.astype(np.float16)).apply(rows.astype(np.float16)).tolist() == rows.tolist()
+
+
+def test_queries_find_what_the_whole_product_finds(monkeypatch):
+    monkeypatch.setattr(neighbours, "_COLUMNS", 7)
+    rng = np.random.default_rng(1)
+    rows, queries = unit(rng.normal(size=(50, 8))), unit(rng.normal(size=(9, 8)))
+    found, products = nearest(queries, rows, 3)
+    assert found.tolist() == np.argsort(-(queries @ rows.T), axis=1, kind="stable")[:, :3].tolist()
+    assert products[:, 0] == pytest.approx((queries @ rows.T).max(axis=1))
+    assert nearest(queries, rows[:2], 3)[0][:, 2].tolist() == [-1] * 9
+    assert nearest(queries[:0], rows, 3)[0].shape == (0, 3)
