@@ -25,6 +25,7 @@ HEAVY = (
     "torch",
     "ultralytics",
 )
+COMMANDS = "index query detect status synth train eval export concept duplicates novelty"
 
 
 def loaded_by(program, candidates):
@@ -42,7 +43,7 @@ def test_the_help_loads_no_heavy_library():
     assert loaded_by(program, (*HEAVY, "numpy")) == "[]"
 
 
-@pytest.mark.parametrize("command", ["index", "query", "detect", "status", "synth", "train", "eval", "export"])
+@pytest.mark.parametrize("command", COMMANDS.split())
 def test_the_help_of_a_command_loads_no_heavy_library(command):
     program = f"from amogus_search.cli.main import main; main([{command!r}, '--help'])"
     assert loaded_by(program, (*HEAVY, "numpy")) == "[]"
