@@ -69,7 +69,7 @@ def parsed(argument: str) -> ClipName:
     model, _, weights = argument.partition("/")
     if not model or not weights:
         raise NoWeightsError(argument)
-    if "/" not in weights and not Path(weights).exists():
+    if "/" not in weights and not Path(weights).is_file():
         return ClipName(model, tag=weights)
     if not Path(weights).is_file():
         raise UsageError(f"there is no checkpoint file {weights}", "give its path after the model's name and a slash")

@@ -57,14 +57,20 @@ def verify_findings(
     verifier: Verifier,
     *,
     crops: CropSettings = CROPS,
-) -> Iterator[tuple[DecodedImage, Detections] | SkippedImage]:
-    """The same findings with the verifier's margins filled in, for use without an index."""
+    settings: EmbedSettings = EMBED,
+) -> Iterator[_Found]:
+    """The same findings with the verifier's margins filled in, in their order, for use without an index."""
+    queue = _Batches(verifier.margin, _batch_of(verifier))
+    waiting: deque[tuple[_Found, int]] = deque()
     for item in found:
-        if isinstance(item, SkippedImage):
-            yield item
-        else:
-            image, detections = item
-            yield image, detections.with_margin(verifier.margin(crops_of(image, detections, crops.pad_ratio)))
+        cut = [] if isinstance(item, SkippedImage) else crops_of(*item, crops.pad_ratio)
+        waiting.append((item, queue.add(cut)))
+        held = sum(0 if isinstance(one, SkippedImage) else one[0].pixels.nbytes for one, _ in waiting)
+        if len(waiting) >= settings.images_waiting or held >= settings.bytes_waiting:
+            queue.finish()
+        yield from _judged(waiting, queue)
+    queue.finish()
+    yield from _judged(waiting, queue)
 
 
 class _Batches:
@@ -104,6 +110,16 @@ class _Batches:
         self._rows.extend(self._model(some))
         self.seen += count
         self.waiting_bytes = _bytes_of(self._waiting)
+
+
+def _judged(waiting: deque[tuple[_Found, int]], queue: _Batches) -> Iterator[_Found]:
+    """Take those at the front whose crops were all seen."""
+    while waiting and waiting[0][1] <= queue.seen:
+        item, _ = waiting.popleft()
+        if isinstance(item, SkippedImage):
+            yield item
+        else:
+            yield item[0], item[1].with_margin(queue.take(len(item[1])))
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,6 +116,21 @@ def test_verifying_alone_fills_in_margins_and_passes_skipped_files_on():
     assert (results[0][1].margin > 100).all()
 
 
+def test_verifying_alone_fills_batches_from_many_pictures_too():
+    """A photo has about one finding, and a batch of eight costs nearly the same with one crop in it."""
+    verifier, sizes = Redness(), []
+    margin = verifier.margin
+    verifier.margin = lambda crops: sizes.append(len(crops)) or margin(crops)
+    stream = [picture((250, 0, 0), [(5, 5, 30, 30)] * (number % 2)) for number in range(30)]
+    found = list(verify_findings(stream, verifier, settings=EmbedSettings(images_waiting=99)))
+    assert [len(item[1]) for item in found] == [number % 2 for number in range(30)]
+    assert all((item[1].margin > 100).all() for item in found)
+    assert sizes == [8, 7]
+    sizes.clear()
+    assert len(list(verify_findings(stream, verifier, settings=EmbedSettings(images_waiting=4)))) == 30
+    assert max(sizes) <= 2
+
+
 def test_a_verifier_with_the_same_embedder_reuses_the_vectors():
     """Half of the embedder's work would be done twice otherwise."""
     same, other = Redness(FakeEmbedder().fingerprint), Redness()
