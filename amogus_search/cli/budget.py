@@ -137,7 +137,8 @@ def sentence(state: Mapping[str, object]) -> str:
         return f"searching compares with all {state['rows']:,} regions, in {state['ms']} ms"
     return (
         f"searching {state['rows']:,} regions by {state['structure']}: finds {state['recall']} of the true ten nearest "
-        f"in {state['ms']} ms (comparing with all: about {state['exact_ms']} ms); built in {state['build_seconds']} s"
+        f"in {state['ms']} ms, for texts {state['far_recall']} in {state['far_ms']} ms (comparing with all: about "
+        f"{state['exact_ms']} ms); built in {state['build_seconds']} s"
     )
 
 

@@ -39,14 +39,16 @@ class Masks:
 class Proposals:
     """Regions to be looked up.
 
-    ids:    (m,) int64
-    floor:  a region that was not proposed is at most so similar, as far as the structure can tell
-    is_all: every region was proposed
+    ids:       (m,) int64
+    floor:     a region that was not proposed is at most so similar, as far as the structure can tell
+    is_all:    every region was proposed
+    near_from: a query whose best is less similar lies far from all regions, and should be asked as such
     """
 
     ids: NDArray[np.int64]
     floor: float
     is_all: bool
+    near_from: float = -math.inf
 
 
 class Proposer:
@@ -69,33 +71,38 @@ class Proposer:
         """How many regions there are about; the dead are among them."""
         return (self._loaded.generation.count if self._loaded else 0) + len(self._tail)
 
-    def propose(self, unit: NDArray[np.float32], k: int, turn: int, masks: Masks) -> Proposals:
+    def propose(self, unit: NDArray[np.float32], k: int, turn: int, masks: Masks, *, far: bool = False) -> Proposals:
         """The regions most similar to a (d,) unit vector, k of the structure and k of the tail at least.
 
         Args:
             unit: the query.
-            k: how many are wanted; more of them when asked again.
-            turn: how often this query was asked before, with a smaller k.
+            k: how many are wanted.
+            turn: how often this query was asked before, and gave too few; four times as much is looked at each time.
             masks: which may be proposed.
+            far: the query is like no region, as a text is; its best lie scattered, so more is looked at.
         """
-        parts = [self._of_tail(unit, k, masks)]
+        parts = [self._of_tail(unit, k * 4**turn, masks)]
         if self._loaded is not None:
-            parts.append(self._of_structure(self._loaded, unit, k, turn, masks))
+            parts.append(self._of_structure(self._loaded, unit, k, turn, masks, far=far))
         return Proposals(
             np.concatenate([part.ids for part in parts]),
             max((part.floor for part in parts if not part.is_all), default=-math.inf),
             all(part.is_all for part in parts),
+            max(part.near_from for part in parts),
         )
 
-    def _of_structure(self, loaded: Loaded, unit: NDArray[np.float32], k: int, turn: int, masks: Masks) -> Proposals:
+    def _of_structure(
+        self, loaded: Loaded, unit: NDArray[np.float32], k: int, turn: int, masks: Masks, *, far: bool
+    ) -> Proposals:
         rows = self._rows(loaded, masks)
         within = loaded.generation.count if rows is None else len(rows) if isinstance(rows, range) else int(rows.sum())
         if not within:
             return Proposals(np.zeros(0, np.int64), -math.inf, True)
         settings = loaded.generation.settings
         is_exact = bool(settings["is_exact"])
-        asked = min(within, candidates(settings, k))
-        effort = effort_for(settings, loaded.structure.lists, k * 4**turn, within / loaded.generation.count)
+        asked = min(within, candidates(settings, k * 4**turn, far=far))
+        share = within / loaded.generation.count
+        effort = effort_for(settings, loaded.structure.lists, k * 16**turn, share, far=far)
         found, values = loaded.structure.search(unit[None], asked, effort=effort, rows=rows)
         real = found[0] >= 0
         proposed = found[0][real]
@@ -106,7 +113,8 @@ class Proposer:
             floor = float(values[0][real][-1]) + (_ROUNDING if is_wide else _ROUNDING_FP16 / math.sqrt(len(unit)))
         looked_at_all = is_exact or (loaded.structure.lists and effort >= loaded.structure.lists)
         is_all = len(proposed) >= within or (bool(looked_at_all) and len(proposed) < asked)
-        return Proposals(loaded.regions[proposed].astype(np.int64), floor, is_all)
+        near_from = -math.inf if far else float(settings["search"].get("near_from", -math.inf))
+        return Proposals(loaded.regions[proposed].astype(np.int64), floor, is_all, near_from)
 
     def _rows(self, loaded: Loaded, masks: Masks) -> range | NDArray[np.bool_] | None:
         """The rows of the structure that may be proposed: all, a range, or those of a mask."""
@@ -163,14 +171,14 @@ def _marked(loaded: Loaded, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
     return flags[loaded.regions]
 
 
-def candidates(settings: Mapping[str, Any], k: int) -> int:
+def candidates(settings: Mapping[str, Any], k: int, *, far: bool = False) -> int:
     """Regions that a structure proposes so that the k best are among them."""
     if settings["is_exact"]:
         return k + (_SPARE if settings["structure"] == "Flat" else _SPARE_FP16)
-    return math.ceil(float(settings["search"]["candidates"]) / TOP * k) + _SPARE_TUNED
+    return math.ceil(float(settings["search"]["far_candidates" if far else "candidates"]) / TOP * k) + _SPARE_TUNED
 
 
-def effort_for(settings: Mapping[str, Any], lists: int, k: int, share: float) -> int:
+def effort_for(settings: Mapping[str, Any], lists: int, k: int, share: float, *, far: bool = False) -> int:
     """The knob for k results among a share of all regions: more for more of them, or for good ones further apart."""
-    effort = float(settings["search"].get("effort", 0)) * math.sqrt(max(k / TOP, 1.0) / share)
+    effort = float(settings["search"].get("far_effort" if far else "effort", 0)) * math.sqrt(max(k / TOP, 1.0) / share)
     return min(math.ceil(effort), lists) if lists else math.ceil(effort)

@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -25,16 +23,11 @@ from amogus_search.settings import STRUCTURE, SearchBudget
 from amogus_search.store import digests, generations, liveness, rows, vectors
 from amogus_search.store.catalog import DAMAGED_HINT, Catalog
 from amogus_search.store.generations import Generation
+from amogus_search.store.measuring import HeldOut, measured
 from amogus_search.store.plan import Plan, kept_directions, plan, tail_limit
-from amogus_search.store.proposals import TOP
-from amogus_search.store.searching import Kind, Searcher
-from amogus_search.store.tuning import Truth, tune
 
 _CHUNK = 16_384
 _LOOKUP = 500
-_TIMED = 32
-"""Queries that a finished exact generation is timed with."""
-_KINDS: tuple[Kind, ...] = ("detection", "image")
 _SELECT = f"SELECT {rows.COLUMNS['vectors']}, checksum, id FROM vectors v"
 _ORDER = "ORDER BY kind, sha256, ordinal"
 
@@ -73,10 +66,10 @@ def publish(folder: Path, catalog: Catalog) -> bool:
         generations.put(catalog, generation)
         generations.forget(catalog, kept={number, *usable[: generations.KEPT - 1]})
     generations.remove_unused_files(folder, catalog)
-    measured = _measured(folder, catalog, generation, held_out)
-    measured["seconds"] = round(time.monotonic() - started, 1)
+    values = measured(folder, catalog, generation, held_out)
+    values["seconds"] = round(time.monotonic() - started, 1)
     with catalog.transaction():
-        generations.put(catalog, replace(generation, settings={**generation.settings, "measured": measured}))
+        generations.put(catalog, replace(generation, settings={**generation.settings, "measured": values}))
     return True
 
 
@@ -107,12 +100,12 @@ class _Making:
     budget: SearchBudget
     number: int
 
-    def make(self) -> tuple[Generation, tuple[Truth, NDArray[np.int64]]]:
-        """The generation, its files durably there; held-out queries with their neighbours, and the id of each row."""
+    def make(self) -> tuple[Generation, HeldOut]:
+        """The generation, its files durably there, and the held-out queries with their neighbours."""
         dimension = int(self.catalog.get_meta("dimension"))
         regions, detection_rows = self._regions()
         held_out, trained_on = _drawn(len(regions), self.plan.training_rows)
-        truth = Truth(self._some(regions[held_out]), held_out)
+        queries = HeldOut.of(self._some(regions[held_out]), held_out, regions)
         if trained_on is not None:
             sample = self._some(regions[trained_on])
             if self.plan.compresses:
@@ -121,17 +114,17 @@ class _Making:
         if trained_on is not None:
             builder.train(sample)
             del sample
-        self._fill(builder, truth, regions)
+        self._fill(builder, queries)
         file = self.folder / f"vectors-{self.number:06d}.faiss"
         sha256 = _write_durably(file, builder.write, self.plan.memory_bytes)
         ids = regions.astype("<i8")
         ids_sha256 = _write_durably(file.with_suffix(".ids"), ids.tofile, ids.nbytes)
-        settings = self._settings(builder, truth) | {"ids_sha256": ids_sha256}
+        settings = self._settings(builder, queries) | {"ids_sha256": ids_sha256}
         newest = self.catalog.number("SELECT max(id) FROM vectors")
         made = Generation(self.number, file.name, sha256, len(regions), detection_rows, newest, settings)
-        return made, (truth, regions)
+        return made, queries
 
-    def _settings(self, builder: vectors.Builder, truth: Truth) -> dict[str, Any]:
+    def _settings(self, builder: vectors.Builder, queries: HeldOut) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "faiss": vectors.require().__version__,
             "structure": self.plan.structure,
@@ -140,8 +133,7 @@ class _Making:
             "search": {},
         }
         if not self.plan.is_exact:
-            tuned = tune(builder.structure(), truth, min(self.budget.recall, 0.999), self.plan.compresses)
-            settings["search"] = {"effort": tuned.effort, "candidates": tuned.candidates}
+            settings["search"] = queries.tuned(builder.structure(), self.budget.recall, self.plan.compresses)
             settings["trained_on"] = self.plan.training_rows
         return settings
 
@@ -154,26 +146,27 @@ class _Making:
 
     def _some(self, ids: NDArray[np.int64]) -> Vectors:
         """(n, d) unit vectors of these ids, in their order, each row checked."""
-        found: dict[int, bytes] = {}
+        vectors_of = np.empty((len(ids), int(self.catalog.get_meta("dimension"))), np.float32)
         for start in range(0, len(ids), _LOOKUP):
             some = ids[start : start + _LOOKUP].tolist()
-            for row in self.catalog.rows(f"{_SELECT} WHERE v.id IN ({', '.join('?' * len(some))})", some):
-                found[row[-1]] = rows.checked("vectors", row[:-1])[3]
-        return rows.unit_vectors([found[key] for key in ids.tolist()])
+            found = self.catalog.rows(f"{_SELECT} WHERE v.id IN ({', '.join('?' * len(some))})", some)
+            blobs = {row[-1]: rows.checked("vectors", row[:-1])[3] for row in found}
+            vectors_of[start : start + len(some)] = rows.unit_vectors([blobs[key] for key in some])
+        return vectors_of
 
-    def _fill(self, builder: vectors.Builder, truth: Truth, regions: NDArray[np.int64]) -> None:
+    def _fill(self, builder: vectors.Builder, queries: HeldOut) -> None:
         """Put all regions into the structure, which works on one chunk while the next one is read."""
 
         def take(chunk: Vectors) -> None:
             builder.add(chunk)
             if not self.plan.is_exact:
-                truth.see(chunk)
+                queries.see(chunk)
 
         seen = 0
         with ThreadPoolExecutor(1) as worker:
             before: Future[None] | None = None
             for ids, chunk in self._canonical():
-                if not np.array_equal(ids, regions[seen : seen + len(ids)]):
+                if not np.array_equal(ids, queries.regions[seen : seen + len(ids)]):
                     raise IndexStateError("the index is damaged: its tables do not agree on its regions", DAMAGED_HINT)
                 seen += len(ids)
                 if before is not None:
@@ -203,43 +196,6 @@ def _drawn(count: int, training_rows: int) -> tuple[NDArray[np.int64], NDArray[n
     picked = random.choice(count, queries + training_rows, replace=False)
     held_out = np.sort(picked[:queries])
     return held_out, np.sort(picked[queries:]) if training_rows else None
-
-
-def _measured(
-    folder: Path, catalog: Catalog, generation: Generation, held_out: tuple[Truth, NDArray[np.int64]]
-) -> dict[str, Any]:
-    """Recall and milliseconds of the whole way from a query to checked similarities, and of comparing with all."""
-    truth, regions = held_out
-    searcher = Searcher(folder, catalog)
-    found = np.full((len(truth.queries), TOP + 1), -1, np.int64)
-    milliseconds = []
-    searcher.search(truth.queries[0], TOP + 1, _KINDS)  # opens the files
-    for row, query in enumerate(truth.queries[: None if not generation.settings["is_exact"] else _TIMED]):
-        started = time.perf_counter()
-        ids, _ = searcher.search(query, TOP + 1, _KINDS)
-        milliseconds.append((time.perf_counter() - started) * 1000)
-        found[row, : len(ids)] = ids
-    measured: dict[str, Any] = {
-        "built": datetime.now(UTC).isoformat(timespec="seconds"),
-        "ms": round(median(milliseconds), 3),
-        "recall": 1.0,
-    }
-    if not generation.settings["is_exact"]:
-        measured["recall"] = round(float(truth.named(regions).recalls(found)[-1]), 4)
-        measured["queries"] = len(truth.queries)
-        measured["exact_ms"] = round(_exact_milliseconds(truth.queries[0], len(regions)), 3)
-    return measured
-
-
-def _exact_milliseconds(query: NDArray[np.float32], count: int) -> float:
-    """About what comparing one query with so many vectors in memory takes, by a block of them."""
-    block = np.tile(query, (min(count, _CHUNK), 1))
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        block @ query
-        times.append((time.perf_counter() - started) * 1000)
-    return median(times) * count / len(block)
 
 
 def _write_durably(path: Path, write: Callable[[Path], object], expected_bytes: int) -> str:

@@ -95,16 +95,19 @@ class Searcher:
     def _proposed(self, proposer: Proposer, unit: NDArray[np.float64], k: int, masks: Masks) -> Found:
         keys: dict[int, _Key] = {}
         known: set[int] = set()
-        asked, turn = k, 0
+        turn, far = 0, False
         while turn < _TURNS:
-            proposals = proposer.propose(unit.astype(np.float32), asked, turn, masks)
+            proposals = proposer.propose(unit.astype(np.float32), k, turn, masks, far=far)
             new = [key for key in proposals.ids.tolist() if key not in known]
             known.update(new)
             keys.update(self._look_up(new, unit))
             found = _best(keys, k)
+            if not proposals.is_all and (not len(found[0]) or found[1][0] < proposals.near_from):
+                far = True
+                continue
             if proposals.is_all or (len(found[0]) == k and found[1][-1] > proposals.floor):
                 return found
-            asked, turn = 4 * asked, turn + 1
+            turn += 1
         return _best(self._everything(unit, masks), k)  # a graph may have parts that no way leads to
 
     def _current(self) -> _State:

@@ -16,6 +16,7 @@ def search_state(folder: Path, catalog: Catalog) -> dict[str, object]:
     rows:          regions in it
     recall:        share of the ten truly nearest that were found for held-out queries; None: not measured
     ms:            median of one query, to the checked similarities; None: not measured
+    far_recall, far_ms: the same for queries like no region, as texts are; None for an exact one
     exact_ms:      about what comparing one query with all in memory takes; None for an exact one
     built:         when, as ISO 8601
     build_seconds: how long that took
@@ -42,6 +43,8 @@ def _described(folder: Path, catalog: Catalog, generation: generations.Generatio
         "rows": generation.count,
         "recall": measured.get("recall"),
         "ms": measured.get("ms"),
+        "far_recall": measured.get("far_recall"),
+        "far_ms": measured.get("far_ms"),
         "exact_ms": measured.get("exact_ms"),
         "built": measured.get("built"),
         "build_seconds": measured.get("seconds"),

@@ -16,6 +16,9 @@ _MOST_CANDIDATES = 64 * TOP
 _KNOWN = 64
 """Neighbours that are kept of a query: ten, and those that are as similar as the tenth."""
 _TIE = 1e-6
+_USUAL = 0.02
+"""Share of queries that may be taken for far ones without need, and be asked twice."""
+_FAR = 0.3
 _MARGIN = 0.2
 """Share of the misses that were allowed which is kept in reserve: the queries are only a sample."""
 
@@ -83,6 +86,10 @@ class Truth:
         order = np.argsort(-both, axis=1, kind="stable")[:, :_KNOWN]
         self._best, self.rows = np.take_along_axis(both, order, 1), np.take_along_axis(names, order, 1)
 
+    def usual_best(self) -> float:
+        """How similar the nearest region of nearly any of these queries is at least."""
+        return float(np.quantile(self._best[:, 0], _USUAL)) - _TIE if self._seen > 1 else -1.0
+
     def named(self, names: NDArray[np.int64]) -> Truth:
         """The same with rows called by (n,) names instead of numbers."""
         other = Truth(self.queries, names[self.own])
@@ -103,6 +110,14 @@ class Truth:
             return np.ones(found.shape[1])
         is_hit = ((found[:, :, None] == self.rows[:, None, :]) & good[:, None, :]).any(axis=2)
         return np.asarray(np.minimum(np.cumsum(is_hit[useful], axis=1), wanted).mean(axis=0) / wanted)
+
+
+def far_from(queries: Vectors, random: np.random.Generator) -> Vectors:
+    """Queries that are about as similar to these (m, d) as a text is to its picture: most of them points nowhere."""
+    elsewhere = random.standard_normal(queries.shape)
+    elsewhere /= np.linalg.norm(elsewhere, axis=1, keepdims=True)
+    rows = _FAR * queries + np.sqrt(1 - _FAR**2) * elsewhere
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def tune(structure: Asked, truth: Truth, recall: float, compresses: bool) -> Tuned:
