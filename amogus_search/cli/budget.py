@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from amogus_search.cli.parameters import FormatOption, IndexOption, QuietOption, index_folder, with_options
-from amogus_search.errors import UsageError
+from amogus_search.errors import AmogusError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from pathlib import Path
 
     from amogus_search.settings import SearchBudget
@@ -105,17 +104,24 @@ def tune(
     write_record(flat(state), format)
 
 
-def notes_on_structure(folder: Path, since: datetime) -> list[str]:
-    """What there is to say of a search structure that was built since then, if it was measured."""
+def generation_of(folder: Path) -> object:
+    """The number of the search structure in an index; None if there is no index that can be read."""
+    from amogus_search.store.index import Index
+
+    try:
+        with Index.open(folder) as opened:
+            return opened.search_state()["generation"]
+    except AmogusError:
+        return None
+
+
+def notes_on_structure(folder: Path, before: object) -> list[str]:
+    """What there is to say of a search structure if it is another one than before (`generation_of`)."""
     from amogus_search.store.index import Index
 
     with Index.open(folder) as opened:
         state = opened.search_state()
-    if (
-        state["structure"] is None
-        or state["built"] is None
-        or str(state["built"]) < since.isoformat(timespec="seconds")
-    ):
+    if state["generation"] in (before, 0):
         return []
     return [sentence(state), slow_note(state)] if is_too_slow(state) else [sentence(state)]
 

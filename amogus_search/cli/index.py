@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amogus_search.cli.budget import BudgetOptions, notes_on_structure
+from amogus_search.cli.budget import BudgetOptions, generation_of, notes_on_structure
 from amogus_search.cli.parameters import (
     ExcludeOption,
     FormatOption,
@@ -71,7 +70,7 @@ def index(
     from amogus_search.indexing import Choice, Run, index_paths
 
     folder = index_folder(index)
-    started = datetime.now(UTC)
+    before = generation_of(folder)
     with StopRequest(quiet=quiet) as stop, ProgressDisplay(quiet=quiet) as progress:
         run = Run(
             exclude=exclude or (),
@@ -83,7 +82,7 @@ def index(
             budget=budget.resolved if budget.is_said else None,
         )
         report = index_paths(paths, folder, Choice(detector, embedder, profile), run)
-    for text in (*report.notes, *notes_on_structure(folder, started)):
+    for text in (*report.notes, *notes_on_structure(folder, before)):
         note(text, quiet=quiet)
     if format == "table":
         _print_report(report, folder, quiet)

@@ -11,6 +11,7 @@ from amogus_search.store.catalog import Catalog
 def search_state(folder: Path, catalog: Catalog) -> dict[str, object]:
     """The newest generation that can be opened, in plain values.
 
+    generation:    its number, larger for each that is built; 0: there is none
     structure:     FAISS' name of it; None: there is none, and every region is compared
     is_exact:      whether it compares with every region
     rows:          regions in it
@@ -29,7 +30,7 @@ def search_state(folder: Path, catalog: Catalog) -> dict[str, object]:
             if generation.opened(folder) is not None:
                 return _described(folder, catalog, generation)
         tail = liveness.counts(catalog, -1, -1)[1]
-    return {"structure": None, "is_exact": True, "rows": 0, "tail": tail}
+    return {"generation": 0, "structure": None, "is_exact": True, "rows": 0, "tail": tail}
 
 
 def _described(folder: Path, catalog: Catalog, generation: generations.Generation) -> dict[str, object]:
@@ -38,6 +39,7 @@ def _described(folder: Path, catalog: Catalog, generation: generations.Generatio
     gone = max(generation.count - max(live - outside, 0), 0)
     measured = generation.settings.get("measured", {})
     return {
+        "generation": generation.number,
         "structure": generation.settings["structure"],
         "is_exact": generation.settings["is_exact"],
         "rows": generation.count,
