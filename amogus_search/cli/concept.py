@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from amogus_search.cli.parameters import FormatOption, IndexOption, QuietOption
+from amogus_search.cli.parameters import FormatOption, QuietOption, index_folder
 from amogus_search.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def make(
     ] = None,
     positive_hits: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Crop ids of findings with it, one a line, - for stdin; needs --index."),
+        typer.Option(metavar="FILE", help="Crop ids of an index' findings with it, one a line; - for stdin."),
     ] = None,
     negative_hits: Annotated[str | None, typer.Option(metavar="FILE", help="Likewise of findings without it.")] = None,
     method: Annotated[
@@ -51,7 +51,10 @@ def make(
         str | None,
         typer.Option(metavar="NAME", help="In whose space; by default that of --index, without one the embedded one."),
     ] = None,
-    index: IndexOption = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Of the hits, and in whose space; for hits $AMOGUS_INDEX or ./index/default."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of what is held out.")] = 0,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of one of the same name.")] = False,
     format: FormatOption = "table",  # noqa: A002
@@ -70,7 +73,9 @@ def make(
     concept_folders.refuse_taken(name, replace=replace)
     if positive_hits == negative_hits == "-":
         raise UsageError("stdin cannot be both --positive-hits and --negative-hits", "put one of them into a file")
-    with _Space(embedder, index) as space, ProgressDisplay(quiet=quiet) as progress:
+    has_hits = positive_hits is not None or negative_hits is not None
+    place = index_folder(index) if has_hits else index
+    with _Space(embedder, place) as space, ProgressDisplay(quiet=quiet) as progress:
         wanted = space.examples(positive or (), positive_hits, progress)
         unwanted = space.examples(negative or (), negative_hits, progress)
         concept = make_concept(name, wanted, unwanted, space.identity, method=method, seed=seed)
@@ -144,7 +149,9 @@ class _Space:
         from amogus_search.store.index import Index
 
         if embedder is not None and index is not None:
-            raise UsageError("--embedder and --index both say in whose space", "give one of them")
+            raise UsageError(
+                "--embedder and the index both say in whose space", "give --embedder, or --index, or hits of an index"
+            )
         self._name = embedder
         self._index: Index | None = Index.open(index) if index is not None else None
         self._embedder: Embedder | None = None
@@ -186,8 +193,7 @@ class _Space:
             )
         found: list[Examples] = []
         if hits is not None:
-            if self._index is None:
-                raise UsageError("hits are of an index", "say which: --index DIR")
+            assert self._index is not None
             found.append(examples_of_hits(self._index, _ids(hits)))
         if paths:
             with DecodePool() as pool:

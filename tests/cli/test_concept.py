@@ -56,7 +56,7 @@ def test_hits_may_be_examples(amogus, indexed, monkeypatch):
     hits = [json.loads(line) for line in amogus("query", "--regions", "--format", "jsonl").out.splitlines()]
     shas = sorted({hit["image"]["sha256"] for hit in hits})
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{sha} rest of the line\n\n" for sha in shas)))
-    done = amogus("concept", "make", "warm", "--positive-hits", "-", "--negative", "blue", "--index", indexed)
+    done = amogus("concept", "make", "warm", "--positive-hits", "-", "--negative", "blue")
     assert done.code == 2
     assert f"{len(shas)} different pictures as positives" in done.err
     assert "--positive-hits" in amogus("concept", "make", "--help").out
@@ -75,7 +75,7 @@ def test_a_broken_picture_is_named_and_costs_only_itself(amogus, workplace):
     [
         (("--positive", "red"), "pictures without it"),
         (("--positive", "red", "--negative", "blue", "--embedder", "fake", "--index", "x"), "in whose space"),
-        (("--positive-hits", "ids.txt", "--negative", "blue"), "hits are of an index"),
+        (("--positive-hits", "ids.txt", "--negative", "blue", "--embedder", "fake"), "in whose space"),
         (("--positive-hits", "-", "--negative-hits", "-"), "stdin cannot be both"),
     ],
 )
