@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amogus_search.core.intervals import proportion_interval
+from amogus_search.core.intervals import auc_interval, proportion_interval
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,26 @@ def test_nothing_looked_at_says_nothing():
 def test_more_than_all_is_refused():
     with pytest.raises(ValueError, match="no share"):
         proportion_interval(3, 2)
+
+
+@pytest.mark.parametrize("area", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_an_area_lies_within_its_bounds_and_more_data_narrow_them(area):
+    few, many = auc_interval(area, 10, 10), auc_interval(area, 1000, 1000)
+    assert 0 <= few[0] <= many[0] <= area <= many[1] <= few[1] <= 1
+    assert few[1] - few[0] > many[1] - many[0] > 0
+
+
+def test_a_perfect_area_of_few_is_not_certain():
+    assert auc_interval(1.0, 8, 8)[0] < 0.85
+    assert auc_interval(0.7, 0, 9) == (0.0, 1.0)
+
+
+def test_the_bounds_of_an_area_hold_as_often_as_they_say():
+    """Drawn from two normal curves one apart, whose true area is 0.7602."""
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        high, low = rng.normal(1, 1, 20), rng.normal(0, 1, 30)
+        bounds = auc_interval(float((high[:, None] > low).mean()), 20, 30)
+        held.append(bounds[0] <= 0.7602 <= bounds[1])
+    assert 0.92 < np.mean(held) <= 1
