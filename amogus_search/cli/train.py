@@ -181,6 +181,9 @@ def embedder(
     more_crops: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="OUT of an earlier run, whose crops are used as well.")
     ] = None,
+    likeness_weight: Annotated[
+        float, typer.Option(min=0, help="Of the loss that brings crops of one look together.")
+    ] = 0.5,
     epochs: Annotated[int, typer.Option(min=1)] = 10,
     batch: Annotated[int, typer.Option(min=2)] = 256,
     threads: Annotated[int, typer.Option(min=1)] = 1,
@@ -204,6 +207,7 @@ def embedder(
         frozen=frozen,
         rate=rate,
         backbone_rate=backbone_rate,
+        likeness_weight=likeness_weight,
         epochs=epochs,
         batch=batch,
         seed=seed,
