@@ -21,6 +21,7 @@ from amogus_search.core.types import Vectors
 from amogus_search.settings import STRUCTURE
 from amogus_search.store.catalog import Catalog
 from amogus_search.store.generations import Generation
+from amogus_search.store.plan import SCANNED_BYTES_PER_MS, Plan
 from amogus_search.store.proposals import TOP
 from amogus_search.store.searching import Kind, Searcher
 from amogus_search.store.tuning import Asked, Truth, far_from, tune
@@ -29,6 +30,11 @@ _TIMED = 32
 """Queries that an exact structure is timed with."""
 _BLOCK = 16_384
 _MOST_RECALL = 0.999
+_MOST_CANDIDATES = 64 * TOP
+_LOOKUP_MS = 0.012
+"""One row of the catalogue, found, checked and compared."""
+_GRAPH_ROWS = 32
+"""Neighbours of a place in a graph, all of which are compared."""
 _KINDS: tuple[Kind, ...] = ("detection", "image")
 
 
@@ -56,9 +62,13 @@ class HeldOut:
         self.near.see(chunk)
         self.far.see(chunk)
 
-    def tuned(self, structure: Asked, recall: float, compresses: bool) -> dict[str, float | int]:
-        """How to ask a structure that holds all rows: values for `proposals`."""
-        near, far = (tune(structure, some, min(recall, _MOST_RECALL), compresses) for some in (self.near, self.far))
+    def tuned(self, structure: Asked, recall: float, plan: Plan) -> dict[str, float | int]:
+        """How to ask a structure that holds all rows, and was built by this plan: values for `proposals`."""
+        most = _MOST_CANDIDATES if plan.compresses else 4 * TOP
+        at_once = len(self.regions) / structure.lists if structure.lists else _GRAPH_ROWS
+        step = at_once * plan.memory_bytes / len(self.regions) / SCANNED_BYTES_PER_MS / _LOOKUP_MS
+        least = min(recall, _MOST_RECALL)
+        near, far = (tune(structure, some, least, most=most, step_cost=step) for some in (self.near, self.far))
         return {
             "effort": near.effort,
             "candidates": near.candidates,

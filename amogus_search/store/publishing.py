@@ -133,7 +133,7 @@ class _Making:
             "search": {},
         }
         if not self.plan.is_exact:
-            settings["search"] = queries.tuned(builder.structure(), self.budget.recall, self.plan.compresses)
+            settings["search"] = queries.tuned(builder.structure(), self.budget.recall, self.plan)
             settings["trained_on"] = self.plan.training_rows
         return settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from amogus_search.core.types import Vectors
 from amogus_search.store.proposals import TOP
 
-_MOST_CANDIDATES = 64 * TOP
 _KNOWN = 64
 """Neighbours that are kept of a query: ten, and those that are as similar as the tenth."""
 _TIE = 1e-6
@@ -120,27 +120,33 @@ def far_from(queries: Vectors, random: np.random.Generator) -> Vectors:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-def tune(structure: Asked, truth: Truth, recall: float, compresses: bool) -> Tuned:
-    """The least effort, and then the fewest candidates, that reach a recall; the most of both if nothing does.
+def tune(structure: Asked, truth: Truth, recall: float, *, most: int, step_cost: float) -> Tuned:
+    """The cheapest effort and number of candidates that reach a recall; the most of both if nothing does.
+
+    More effort finds better candidates, so that fewer of them have to be looked up. No clock has a say in it.
 
     Args:
         structure: holds all rows that `truth` has seen.
         truth: of the held-out queries.
         recall: wanted, a little less than 1 at most.
-        compresses: whether the structure keeps so little of a region that many candidates are worth trying.
+        most: candidates that are worth trying.
+        step_cost: what one more of effort costs, in candidates looked up.
     """
     wanted = recall + _MARGIN * (1 - recall)
-    most = _MOST_CANDIDATES if compresses else 4 * TOP
-    best = Tuned(0, most, 0.0)
+    nearest, chosen, cheapest = Tuned(0, most, 0.0), None, math.inf
     for effort in _efforts(structure):
+        if effort * step_cost + TOP >= cheapest:
+            break
         found, _ = structure.search(truth.queries, most + 1, effort=effort)
         reached = truth.recalls(found)
-        if reached[-1] > best.recall:
-            best = Tuned(effort, most, float(reached[-1]))
-        if reached[-1] >= wanted:
-            fewest = max(int(np.argmax(reached >= wanted)), TOP)  # without the query, which finds itself first
-            return Tuned(effort, fewest, float(reached[fewest]))
-    return best
+        if reached[-1] > nearest.recall:
+            nearest = Tuned(effort, most, float(reached[-1]))
+        if reached[-1] < wanted:
+            continue
+        fewest = max(int(np.argmax(reached >= wanted)), TOP)  # without the query, which finds itself first
+        if effort * step_cost + fewest < cheapest:
+            chosen, cheapest = Tuned(effort, fewest, float(reached[fewest])), effort * step_cost + fewest
+    return chosen or nearest
 
 
 def _efforts(structure: Asked) -> Iterator[int]:
