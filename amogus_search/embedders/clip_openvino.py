@@ -31,6 +31,7 @@ IMAGES, WORDS, VECTORS = "images", "words", "vectors"
 """Names of the towers' inputs and of their output."""
 MERGES_NAME, TOKENIZER_NAME = "merges.txt.gz", "tokenizer"
 BATCH = 1
+"""Larger batches take as much processor time a crop here, and a batch that is not full is paid for all the same."""
 _PRECISION: Precision = "f32"
 _HINT = "write it again with `amogus models export open_clip:... OUT --to openvino`"
 _Tokens: TypeAlias = Callable[[Sequence[str]], NDArray[np.int64]]
