@@ -17,6 +17,7 @@ _SPARE = 8
 _SPARE_FP16 = 22
 _SPARE_TUNED = 2
 """Candidates beyond those wanted: for ties and rounding; a tuned structure has its own."""
+_GROWTH = 0.75
 _ROUNDING = 1e-5
 """By how much float32 sums may differ from ours."""
 _ROUNDING_FP16 = 2e-3
@@ -175,7 +176,9 @@ def candidates(settings: Mapping[str, Any], k: int, *, far: bool = False) -> int
     """Regions that a structure proposes so that the k best are among them."""
     if settings["is_exact"]:
         return k + (_SPARE if settings["structure"] == "Flat" else _SPARE_FP16)
-    return math.ceil(float(settings["search"]["far_candidates" if far else "candidates"]) / TOP * k) + _SPARE_TUNED
+    tuned = float(settings["search"]["far_candidates" if far else "candidates"])
+    # More results need more candidates, but fewer for each: the first of them are found among those of the others.
+    return max(k, math.ceil(tuned * (k / TOP) ** _GROWTH)) + _SPARE_TUNED
 
 
 def effort_for(settings: Mapping[str, Any], lists: int, k: int, share: float, *, far: bool = False) -> int:
