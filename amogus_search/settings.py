@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-PREPROCESSING_VERSION = 2
+PREPROCESSING_VERSION = 3
 """Raised whenever tiling, resizing or cropping changes what a model sees; part of every identity."""
 
 
@@ -57,7 +57,7 @@ class TilingSettings:
     much_larger: float = 1.5
     max_enlarged_px: int = 8192
     max_enlarged_pixel_art_px: int = 24_576
-    empty_std: float = 2.0
+    empty_std: float = 0.7
     hint_confidence: float = 0.003
 
 
