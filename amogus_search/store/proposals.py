@@ -23,6 +23,7 @@ _ROUNDING = 1e-5
 _ROUNDING_FP16 = 2e-3
 """The same, times the root of the dimension, of products with vectors that were rounded to float16 once more: their
 errors of 2**-12 a number have any sign, and this is some ten times what is left of them in a sum."""
+_NONE = np.zeros(0, np.int64)
 TOP = 10
 """For how many results `effort` and `candidates` of a structure were found."""
 
@@ -82,14 +83,16 @@ class Proposer:
             masks: which may be proposed.
             far: the query is like no region, as a text is; its best lie scattered, so more is looked at.
         """
-        parts = [self._of_tail(unit, k * 4**turn, masks)]
+        parts = [] if self._tail.is_empty else [self._of_tail(unit, k * 4**turn, masks)]
         if self._loaded is not None:
             parts.append(self._of_structure(self._loaded, unit, k, turn, masks, far=far))
+        if len(parts) == 1:
+            return parts[0]
         return Proposals(
-            np.concatenate([part.ids for part in parts]),
+            np.concatenate([_NONE, *(part.ids for part in parts)]),
             max((part.floor for part in parts if not part.is_all), default=-math.inf),
             all(part.is_all for part in parts),
-            max(part.near_from for part in parts),
+            max((part.near_from for part in parts), default=-math.inf),
         )
 
     def _of_structure(
@@ -98,24 +101,23 @@ class Proposer:
         rows = self._rows(loaded, masks)
         within = loaded.generation.count if rows is None else len(rows) if isinstance(rows, range) else int(rows.sum())
         if not within:
-            return Proposals(np.zeros(0, np.int64), -math.inf, True)
+            return Proposals(_NONE, -math.inf, True)
         settings = loaded.generation.settings
         is_exact = bool(settings["is_exact"])
         asked = min(within, candidates(settings, k * 4**turn, far=far))
         share = within / loaded.generation.count
         effort = effort_for(settings, loaded.structure.lists, k * 16**turn, share, far=far)
         found, values = loaded.structure.search(unit[None], asked, effort=effort, rows=rows)
-        real = found[0] >= 0
-        proposed = found[0][real]
+        proposed = found[0] if found[0, -1] >= 0 else found[0][found[0] >= 0]  # -1 stands behind the others
         # One that may skip regions says nothing about those; it is asked again only if too few are found.
         floor = -math.inf
         if is_exact and len(proposed):
-            is_wide = settings["structure"] == "Flat"
-            floor = float(values[0][real][-1]) + (_ROUNDING if is_wide else _ROUNDING_FP16 / math.sqrt(len(unit)))
+            rounding = _ROUNDING if settings["structure"] == "Flat" else _ROUNDING_FP16 / math.sqrt(len(unit))
+            floor = float(values[0, len(proposed) - 1]) + rounding
         looked_at_all = is_exact or (loaded.structure.lists and effort >= loaded.structure.lists)
         is_all = len(proposed) >= within or (bool(looked_at_all) and len(proposed) < asked)
         near_from = -math.inf if far else float(settings["search"].get("near_from", -math.inf))
-        return Proposals(loaded.regions[proposed].astype(np.int64), floor, is_all, near_from)
+        return Proposals(loaded.regions[proposed], floor, is_all, near_from)
 
     def _rows(self, loaded: Loaded, masks: Masks) -> range | NDArray[np.bool_] | None:
         """The rows of the structure that may be proposed: all, a range, or those of a mask."""
@@ -134,7 +136,7 @@ class Proposer:
 
     def _of_tail(self, unit: NDArray[np.float32], k: int, masks: Masks) -> Proposals:
         wanted = k + _SPARE
-        ids, products = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
+        ids, products = [_NONE], [np.zeros(0, np.float32)]
         is_all = True
         for block in self._tail.blocks():
             found = block.vectors @ unit
@@ -178,7 +180,7 @@ def candidates(settings: Mapping[str, Any], k: int, *, far: bool = False) -> int
         return k + (_SPARE if settings["structure"] == "Flat" else _SPARE_FP16)
     tuned = float(settings["search"]["far_candidates" if far else "candidates"])
     # More results need more candidates, but fewer for each: the first of them are found among those of the others.
-    return max(k, math.ceil(tuned * (k / TOP) ** _GROWTH)) + _SPARE_TUNED
+    return max(k, math.ceil(tuned * math.pow(k / TOP, _GROWTH))) + _SPARE_TUNED
 
 
 def effort_for(settings: Mapping[str, Any], lists: int, k: int, share: float, *, far: bool = False) -> int:

@@ -98,7 +98,7 @@ class Searcher:
         turn, far = 0, False
         while turn < _TURNS:
             proposals = proposer.propose(unit.astype(np.float32), k, turn, masks, far=far)
-            new = [key for key in proposals.ids.tolist() if key not in known]
+            new = [key for key in dict.fromkeys(proposals.ids.tolist()) if key not in known]
             known.update(new)
             keys.update(self._look_up(new, unit))
             found = _best(keys, k)

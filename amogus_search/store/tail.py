@@ -78,6 +78,11 @@ class Tail:
         if not self._is_complete:
             yield from self._read(self._last)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none."""
+        return not self._blocks and self._is_complete
+
     def __len__(self) -> int:
         """How many are in memory."""
         return sum(len(block.ids) for block in self._blocks)
