@@ -51,4 +51,5 @@ def test_the_embedded_detector_finds_the_same_in_int8(capfd):
     sure = [found.keep(found.confidence > 0.6) for found in exact]
     assert sum(map(len, sure)) > 3
     overlaps = [iou(one.xyxy, other.xyxy).max(axis=1) for one, other in zip(sure, rough, strict=True) if len(one)]
-    assert np.concatenate(overlaps).min() > 0.8
+    assert np.median(np.concatenate(overlaps)) > 0.95
+    assert np.concatenate(overlaps).min() > 0.7
