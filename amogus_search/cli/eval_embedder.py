@@ -51,7 +51,8 @@ def embedder(
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.cli.records import write_rows
     from amogus_search.evaluation import retrieval
-    from amogus_search.training.embedder_heldout import CAPTION_SEED, CREWMATE, attribute_captions, held_out_crops
+    from amogus_search.training.embedder_captions import CREWMATE
+    from amogus_search.training.embedder_heldout import CAPTION_SEED, attribute_captions, held_out_crops
 
     model = _loaded(name, towers)
     with ProgressDisplay(quiet=quiet) as progress:

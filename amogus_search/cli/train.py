@@ -177,7 +177,7 @@ def embedder(
     frozen: Annotated[int, typer.Option(min=0, max=10, help="First layers of the backbone that stay as they are.")] = 4,
     rate: Annotated[float, typer.Option(min=0, help="Peak learning rate of new layers.")] = 1.5e-3,
     backbone_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate of the backbone.")] = 4e-4,
-    crops: Annotated[int, typer.Option(min=40, help="Crops of all kinds together.")] = 35_600,
+    crops: Annotated[int | None, typer.Option(min=40, help="Crops of all kinds together; by default 35,600.")] = None,
     more_crops: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="OUT of an earlier run, whose crops are used as well.")
     ] = None,
@@ -194,7 +194,7 @@ def embedder(
     _require_torch()
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.training.embedder import EmbedderTraining, train_embedder
-    from amogus_search.training.embedder_crops import CropCounts
+    from amogus_search.training.embedder_crops import USUAL_COUNTS, CropCounts
 
     config = EmbedderTraining(
         out=out,
@@ -202,7 +202,7 @@ def embedder(
         backbone=backbone,
         start=start,
         hard_negatives=hard_negatives,
-        counts=CropCounts.shared_out(crops),
+        counts=USUAL_COUNTS if crops is None else CropCounts.shared_out(crops),
         more_crops=tuple(more_crops or ()),
         frozen=frozen,
         rate=rate,

@@ -6,7 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -19,14 +19,15 @@ from amogus_search.core.ids import fingerprint
 from amogus_search.core.types import Pixels
 from amogus_search.embedders.words import WordList, to_json
 from amogus_search.errors import AmogusError
+from amogus_search.exports.folders import write_whole
 from amogus_search.settings import CropSettings
 from amogus_search.training.embedder_batches import Batch, batches, epoch_rows
 from amogus_search.training.embedder_captions import Facts, thing_facts
-from amogus_search.training.embedder_crops import CropCounts, CropSet, draw_crops, open_crops, store_crops
+from amogus_search.training.embedder_crops import USUAL_COUNTS, CropCounts, CropSet, draw_crops, open_crops, store_crops
 from amogus_search.training.embedder_export import image_tower_onnx, text_tower_onnx
 from amogus_search.training.embedder_model import TwoTowers, hardness_of, likeness_loss, match_loss, verify_loss
 from amogus_search.training.embedder_photos import load_photos
-from amogus_search.training.embedder_state import read_backbone, read_start, replace_file, tensors_file
+from amogus_search.training.embedder_state import read_backbone, read_start, tensors_file
 from amogus_search.training.embedder_words import gather_words
 
 IMAGE_FILE, TEXT_FILE, WORDS_FILE = "amogus_clip_image.onnx", "amogus_clip_text.onnx", "amogus_clip_words.json"
@@ -67,7 +68,7 @@ class EmbedderTraining:
     backbone: Path | None = None
     start: Path | None = None
     hard_negatives: Path | None = None
-    counts: CropCounts = field(default=CropCounts(11_000, 7_000, 12_000, 5_000, 600))
+    counts: CropCounts = USUAL_COUNTS
     more_crops: tuple[Path, ...] = ()
     epochs: int = 10
     batch: int = 256
@@ -160,7 +161,7 @@ def write_weights(towers: TwoTowers, words: WordList, folder: Path) -> dict[str,
         TENSORS_FILE: tensors_file(towers.state_dict(), words.words),
     }
     for name, content in files.items():
-        replace_file(folder / name, content)
+        write_whole(folder / name, content)
     return {name: len(content) for name, content in files.items()}
 
 
@@ -262,7 +263,7 @@ def _claim(config: EmbedderTraining) -> None:
     path, identity = config.out / "run.json", config.identity()
     if not path.exists():
         record = {"identity": identity} | {k: str(v) for k, v in asdict(config).items()}
-        replace_file(path, json.dumps(record, indent=1).encode())
+        write_whole(path, json.dumps(record, indent=1).encode())
     elif json.loads(path.read_text())["identity"] != identity:
         raise AmogusError(f"{path.parent} holds a training run with other settings", "name another --out folder")
 

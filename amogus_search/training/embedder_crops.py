@@ -84,6 +84,9 @@ class CropCounts:
         return self.crewmates + self.scenes + self.photos + self.distractors + self.grounds
 
 
+USUAL_COUNTS = CropCounts(11_000, 7_000, 12_000, 5_000, 600)
+
+
 def draw_crops(
     counts: CropCounts,
     photos: Sequence[Photo],

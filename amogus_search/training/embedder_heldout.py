@@ -12,8 +12,6 @@ from amogus_search.training.embedder_captions import CREWMATE, Caption, Facts, w
 from amogus_search.training.embedder_crops import CropCounts, CropSet, draw_crops, open_crops, store_crops
 from amogus_search.training.embedder_photos import load_photos
 
-__all__ = ["CAPTION_SEED", "CREWMATE", "HELD_OUT_COUNTS", "attribute_captions", "held_out_crops"]
-
 HELD_OUT_COUNTS = CropCounts(crewmates=1700, scenes=600, photos=2000, distractors=500, grounds=100)
 HELD_OUT_SEED = 987
 CAPTION_SEED = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -57,10 +56,3 @@ def read_backbone(path: Path) -> dict[str, Tensor]:
         return dict(torch.load(path, weights_only=True, map_location="cpu"))
     except (OSError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
         raise WeightsError(f"{path} cannot be read as a backbone: {error}", "give the tensors of a YOLOv8n") from error
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """The file is the old one or the new one, never half of it."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)

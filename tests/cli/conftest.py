@@ -4,9 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from amogus_search.cli.main import main
 
@@ -72,21 +70,9 @@ def amogus(capsys):
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory):
+def drawn(photos_once, tmp_path_factory):
     """Five pictures: two red boxes, one red box, a blue one, nothing, and a broken file."""
-    folder = tmp_path_factory.mktemp("drawn") / "photos"
-    folder.mkdir()
-    for name, boxes in {
-        "two.png": [((20, 20, 60, 70), (230, 20, 20)), ((90, 30, 130, 60), (230, 20, 20))],
-        "one.png": [((10, 10, 50, 50), (230, 20, 20))],
-        "blue.png": [((10, 10, 150, 110), (20, 20, 230))],
-        "empty.png": [],
-    }.items():
-        pixels = np.full((120, 160, 3), 250, np.uint8)
-        pixels[::2] = 235
-        for (x1, y1, x2, y2), colour in boxes:
-            pixels[y1:y2, x1:x2] = colour
-        Image.fromarray(pixels).save(folder / name)
+    folder = shutil.copytree(photos_once, tmp_path_factory.mktemp("drawn") / "photos")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
     return folder
 

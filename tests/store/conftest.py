@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,35 @@ IDENTITY = {
 }
 MOTIF = Motif("dot", ("top", "foot"), (0, 1), {"lid": ("top",)}, {"red": (340.0, 20.0)})
 DIMENSION = 8
+
+
+class DurableOperations:
+    """Counts this process' durable operations, and kills it before the one of that number; -1: never.
+
+    For the programs that the tests of kills run, and never for the process of the tests.
+    """
+
+    def __init__(self, kill_at: int) -> None:
+        from amogus_search.store.catalog import Catalog
+
+        self.done, self._kill_at = 0, kill_at
+        for owner, name in (
+            (Catalog, "run"),
+            (Catalog, "run_many"),
+            (os, "fsync"),
+            (Path, "replace"),
+            (Path, "unlink"),
+        ):
+            setattr(owner, name, self._counted(getattr(owner, name)))
+
+    def _counted(self, operation: Callable) -> Callable:
+        def counted(*args, **kwargs):
+            self.done += 1
+            if self.done == self._kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return operation(*args, **kwargs)
+
+        return counted
 
 
 class Maker:

@@ -10,33 +10,12 @@ import pytest
 from amogus_search.store.index import Index
 
 WRITER = textwrap.dedent("""
-    import os, signal, sys
+    import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[3])
-    from conftest import Maker
-    from amogus_search.store import catalog, generations
+    from conftest import DurableOperations, Maker
 
-    left = int(sys.argv[2])
-
-    def tick():
-        # One durable operation more: die before it happens.
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def before(function):
-        def wrapped(*args, **kwargs):
-            tick()
-            return function(*args, **kwargs)
-        return wrapped
-
-    catalog.Catalog.run = before(catalog.Catalog.run)
-    catalog.Catalog.run_many = before(catalog.Catalog.run_many)
-    os.fsync = before(os.fsync)
-    Path.replace = before(Path.replace)
-    Path.unlink = before(Path.unlink)
-
+    operations = DurableOperations(int(sys.argv[2]))
     make = Maker()
     with make.create(Path(sys.argv[1])) as index:
         index.rescore("half", make.half)
@@ -50,7 +29,7 @@ WRITER = textwrap.dedent("""
                 index.publish()
         index.write(skipped=[make.skip("s.jpg")], removed=[images[5].entry.path])
         index.publish()
-    print(int(sys.argv[2]) - left)
+    print(operations.done)
 """)
 
 

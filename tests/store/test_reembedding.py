@@ -206,33 +206,14 @@ def test_damage_to_what_is_staged_is_noticed_and_costs_only_that(folder, make, i
 
 
 WRITER = textwrap.dedent("""
-    import os, signal, sys
+    import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[3])
-    from conftest import Maker
-    from amogus_search.store import catalog, reembedding
+    from conftest import DurableOperations, Maker
+    from amogus_search.store import reembedding
     from amogus_search.store.index import Index
 
-    left = int(sys.argv[2])
-
-    def tick():
-        # One durable operation more: die before it happens.
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def before(function):
-        def wrapped(*args, **kwargs):
-            tick()
-            return function(*args, **kwargs)
-        return wrapped
-
-    catalog.Catalog.run = before(catalog.Catalog.run)
-    catalog.Catalog.run_many = before(catalog.Catalog.run_many)
-    os.fsync = before(os.fsync)
-    Path.unlink = before(Path.unlink)
-
+    operations = DurableOperations(int(sys.argv[2]))
     make = Maker()
     folder = Path(sys.argv[1])
     new = {**make.identity, "embedder": {"name": "other"}}
@@ -247,7 +228,7 @@ WRITER = textwrap.dedent("""
             exchange.switch()
     else:
         reembedding.give_up(folder)
-    print(int(sys.argv[2]) - left)
+    print(operations.done)
 """)
 
 
