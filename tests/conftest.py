@@ -1,8 +1,38 @@
 """What tests of several folders need."""
 
+import json
+import os
 import shutil
 
 import pytest
+
+SOAK = bool(os.environ.get("AMOGUS_SOAK"))
+
+
+@pytest.fixture
+def many():
+    """How often to try something: `many(few, lots)` is `few`, and `lots` in a soak (`make soak`, AMOGUS_SOAK=1)."""
+    return lambda few, lots: lots if SOAK else few
+
+
+@pytest.fixture
+def fault_record(request):
+    """Tells how many faults of one kind were tried and survived, and fails the test where they differ.
+
+    `fault_record("F7", tried=100, survived=100, what="workers killed by a decoder")`: the ids are those of
+    docs/RELIABILITY.md, whose table `make faults` makes from these records. A line is added to the file that
+    AMOGUS_FAULTS names; without that variable nothing is written. `wrong` names what was not survived.
+    """
+
+    def record(fault, *, tried, survived, what="", wrong=()):
+        if os.environ.get("AMOGUS_FAULTS"):
+            line = {"fault": fault, "tried": int(tried), "survived": int(survived), "what": what, "soak": SOAK}
+            line["test"] = request.node.nodeid
+            with open(os.environ["AMOGUS_FAULTS"], "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        assert survived == tried > 0, f"{fault}: {survived} of {tried} survived; not: {list(wrong)[:10]}"
+
+    return record
 
 
 @pytest.fixture
