@@ -44,7 +44,8 @@ class Detector(Protocol):
 
     One that reads single pixels may have `native_only = True`: then every picture comes in tiles at its own size and
     nothing is resized, whatever the profile. One that reports even faint candidates may say down to which confidence,
-    as `floor`; then tiles of the highest zoom are skipped where the zoom below has no candidate at all.
+    as `floor`; then tiles of the highest zoom are skipped where the zoom below has no candidate at all. One that also
+    takes tiles with a shorter side, which is then a multiple of 32, has `rectangular = True`: none is paid for padding.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Detector(Protocol):
     calibration: str | None
 
     def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
-        """Findings in each of (b, side, side, 3) uint8 RGB tiles, in pixels of that tile, zoom 1."""
+        """Findings in each of (b, height, width, 3) uint8 RGB tiles, in pixels of that tile, zoom 1."""
         ...
 
 

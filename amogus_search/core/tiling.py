@@ -20,6 +20,10 @@ Resize = Callable[[Pixels, tuple[int, int]], Pixels]
 PAD_VALUE = 114
 """Grey that fills a tile where the picture ends; what the detector was trained with."""
 
+_SHORT_SIDES = (0.5, 0.6, 0.7, 0.75, 1.0)
+"""Shorter sides that a rectangular window may have, in shares of the longer: few, as each is a network to compile."""
+_STRIDE_PX = 32
+"""Sides of a detector input are multiples of this."""
 _EDGE_PX = 2.0
 """A box that comes this close to a tile's edge (tile pixels) counts as cut by it."""
 
@@ -44,6 +48,17 @@ class Tile:
     def shown_wh(self) -> tuple[int, int]:
         """Size in tile pixels; the rest of the square is padding."""
         return max(1, round(self.width * self.zoom)), max(1, round(self.height * self.zoom))
+
+
+def input_wh(tile: Tile, *, rectangular: bool) -> tuple[int, int]:
+    """Size of the detector input that holds a tile: a square, or the least padded one of a few rectangles."""
+    side = tile.side_px
+    if not rectangular:
+        return side, side
+    rungs = [min(side, -(-round(side * share) // _STRIDE_PX) * _STRIDE_PX) for share in _SHORT_SIDES]
+    width, height = (next((rung for rung in rungs if shown <= rung), side) for shown in tile.shown_wh)
+    # Only one side is ever cut short, so that there are nine shapes and not twenty-five.
+    return (side, height) if width >= height else (width, side)
 
 
 def fitted(size_wh: tuple[int, int], side_px: int) -> Tile:
@@ -130,12 +145,15 @@ def touches(tile: Tile, boxes_xyxy: Boxes) -> bool:
     return bool((across & (y1 < tile.y + tile.height) & (y2 > tile.y)).any())
 
 
-def cut(pixels: Pixels, tile: Tile, resize: Resize, *, scratch_zoom: float = 1.0) -> NDArray[np.uint8]:
-    """(side_px, side_px, 3) uint8: the window at its zoom in the upper left, padding elsewhere.
+def cut(
+    pixels: Pixels, tile: Tile, resize: Resize, *, scratch_zoom: float = 1.0, rectangular: bool = False
+) -> NDArray[np.uint8]:
+    """(height, width, 3) uint8: the window at its zoom in the upper left, padding elsewhere.
 
     Args:
         pixels: the image, or a reduced copy of it.
         scratch_zoom: size of `pixels` relative to the image (1 for the image itself).
+        rectangular: pad to the next of a few rectangles, not to the square; see `input_wh`.
     """
     x1, y1 = round(tile.x * scratch_zoom), round(tile.y * scratch_zoom)
     x2, y2 = round((tile.x + tile.width) * scratch_zoom), round((tile.y + tile.height) * scratch_zoom)
@@ -143,7 +161,8 @@ def cut(pixels: Pixels, tile: Tile, resize: Resize, *, scratch_zoom: float = 1.0
     width, height = tile.shown_wh
     if (width, height) != (window.shape[1], window.shape[0]):
         window = resize(window, (width, height))
-    canvas = np.full((tile.side_px, tile.side_px, 3), PAD_VALUE, np.uint8)
+    across, down = input_wh(tile, rectangular=rectangular)
+    canvas = np.full((down, across, 3), PAD_VALUE, np.uint8)
     canvas[:height, :width] = window
     return canvas
 

@@ -80,6 +80,7 @@ class OpenVinoDetector:
 
     tile_px = 640
     floor = _FLOOR
+    rectangular = True
 
     def __init__(
         self,
@@ -104,22 +105,22 @@ class OpenVinoDetector:
         )
         self._model, self._constants, self._threads = model, constants, threads
         self._card = card or Card(points=len(motif.keypoint_names))
-        self._compiled: dict[int, runtime.CompiledModel] = {}
+        self._compiled: dict[tuple[int, int], runtime.CompiledModel] = {}
 
-    def _network(self, side: int) -> runtime.CompiledModel:
-        if side not in self._compiled:
-            shape = {_INPUT: (self.batch, 3, side, side)}
-            self._compiled[side] = runtime.compile_onnx(
+    def _network(self, height: int, width: int) -> runtime.CompiledModel:
+        if (height, width) not in self._compiled:
+            shape = {_INPUT: (self.batch, 3, height, width)}
+            self._compiled[height, width] = runtime.compile_onnx(
                 self._model,
                 precision=self.precision,
                 shapes=shape,
                 threads=self._threads,
                 constants=self._constants,
             )
-        return self._compiled[side]
+        return self._compiled[height, width]
 
     def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
-        """Findings in each of (b, side, side, 3) uint8 RGB tiles; any b: batches are padded to one shape.
+        """Findings in each of (b, height, width, 3) uint8 RGB tiles; any b: batches are padded to one shape.
 
         Raises:
             AmogusError: the model's output is not that of a YOLO with the motif's keypoints.
@@ -131,11 +132,11 @@ class OpenVinoDetector:
         return found
 
     def _run(self, tiles: NDArray[np.uint8]) -> list[Detections]:
-        side = tiles.shape[1]
-        blob = np.zeros((self.batch, 3, side, side), np.float32)
+        height, width = tiles.shape[1:3]
+        blob = np.zeros((self.batch, 3, height, width), np.float32)
         blob[: len(tiles)] = tiles.transpose(0, 3, 1, 2)
         blob /= 255
-        network = self._network(side)
+        network = self._network(height, width)
         output = next(iter(network.run({network.input_names[0]: blob}).values()))
         self._check(output)
         return [

@@ -175,7 +175,8 @@ def smooth(pixels: Pixels) -> Pixels:
 
 
 def _look(bench: TilesBench, image: DecodedImage, finder: Finder, profile: Profile) -> list[Looked]:
-    detector, view = finder.detector, View.of(image)
+    detector = finder.detector
+    view = View.of(image, rectangular=getattr(detector, "rectangular", False))
     looked = []
     for tile in planned_windows(image.full_wh, detector.tile_px, profile, pixel_art=view.pixel_art):
         shown = view.cut(tile, TILING.empty_std)

@@ -77,7 +77,7 @@ def detect_images(
 
 def _look(job: _Job, image: DecodedImage, batch: _Batch, profile: Profile, settings: TilingSettings) -> None:
     """Puts a picture's windows into the batches, those of the highest zoom only where there are hints."""
-    view = View.of(image)
+    view = View.of(image, rectangular=getattr(batch.detector, "rectangular", False))
     tiles = planned_windows(image.full_wh, batch.detector.tile_px, profile, settings, pixel_art=view.pixel_art)
     closest: list[tiling.Tile] = []
     if batch.hints_from:
@@ -115,21 +115,25 @@ def planned_windows(
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A picture as windows are cut from it."""
+    """A picture as windows are cut from it.
+
+    rectangular: windows are padded to the next of a few rectangles, not to squares
+    """
 
     image: DecodedImage
     pixel_art: bool
+    rectangular: bool = False
 
     @classmethod
-    def of(cls, image: DecodedImage) -> View:
+    def of(cls, image: DecodedImage, *, rectangular: bool = False) -> View:
         """The view of a picture: pixel art is enlarged in another way than photos."""
-        return cls(image, is_pixel_art(image.pixels))
+        return cls(image, is_pixel_art(image.pixels), rectangular)
 
     def cut(self, tile: tiling.Tile, empty_std: float) -> NDArray[np.uint8] | None:
         """One detector input; None if there is no structure in it."""
         scratch_zoom = self.image.pixels.shape[1] / self.image.full_wh[0]
         grow = resize_cells if self.pixel_art else resize
-        window = tiling.cut(self.image.pixels, tile, grow, scratch_zoom=scratch_zoom)
+        window = tiling.cut(self.image.pixels, tile, grow, scratch_zoom=scratch_zoom, rectangular=self.rectangular)
         width, height = tile.shown_wh
         return None if tiling.is_empty(window[:height, :width], empty_std) else window
 
@@ -147,7 +151,7 @@ class _Batch:
         if pixels is None:
             return
         waiting = self._windows
-        if waiting and (len(waiting) == self.detector.batch or waiting[0].tile.side_px != tile.side_px):
+        if waiting and (len(waiting) == self.detector.batch or waiting[0].pixels.shape != pixels.shape):
             self.run()
         job.waiting += 1
         self._windows.append(_Window(job, tile, pixels))

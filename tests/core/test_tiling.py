@@ -88,6 +88,37 @@ def test_padding_is_grey_and_the_picture_lies_in_the_upper_left():
     assert (shown[160:] == tiling.PAD_VALUE).all()
 
 
+@pytest.mark.parametrize(
+    ("size_wh", "input_wh"),
+    [
+        ((4000, 3000), (640, 480)),
+        ((3000, 4000), (480, 640)),
+        ((1500, 1000), (640, 448)),
+        ((1920, 1080), (640, 384)),
+        ((2000, 300), (640, 320)),
+        ((500, 500), (640, 640)),
+        ((640, 481), (640, 640)),
+    ],
+)
+def test_a_rectangular_input_is_the_least_padded_of_a_few(size_wh, input_wh):
+    tile = tiling.fitted(size_wh, 640)
+    pixels = np.full((size_wh[1] // 4, size_wh[0] // 4, 3), 255, np.uint8)
+    shown = tiling.cut(pixels, tile, resize, scratch_zoom=0.25, rectangular=True)
+    assert tiling.input_wh(tile, rectangular=True) == input_wh == shown.shape[1::-1]
+    assert (shown == tiling.cut(pixels, tile, resize, scratch_zoom=0.25)[: input_wh[1], : input_wh[0]]).all()
+
+
+def test_rectangles_come_in_nine_shapes_whatever_the_picture():
+    shapes = {
+        tiling.input_wh(tile, rectangular=True)
+        for width in range(20, 3000, 97)
+        for height in range(20, 3000, 89)
+        for tile in plan((width, height))
+        if tile.side_px == 640
+    }
+    assert len(shapes) == 9
+
+
 def test_a_tile_without_structure_is_empty_and_one_with_a_speck_is_not():
     flat = np.full((64, 64, 3), 90, np.uint8)
     specked = flat.copy()

@@ -112,6 +112,17 @@ class _SizesSeen(FakeDetector):
         return super().detect_tiles(tiles)
 
 
+def test_a_detector_that_takes_rectangles_pays_for_no_padding_and_finds_the_same():
+    """Wide and tall pictures take turns, so its batches are of one shape each."""
+    pictures = [picture((30, 20, 60, 70), size_wh=size_wh) for size_wh in ((200, 90), (90, 200), (100, 100)) * 2]
+    detector = _SizesSeen(tile_px=128)
+    detector.rectangular = True
+    squares = list(detect_images(pictures, FakeDetector(tile_px=128), Profile("whole", (128,), native_tiles=False)))
+    rectangles = list(detect_images(pictures, detector, Profile("whole", (128,), native_tiles=False)))
+    assert {tile.shape for tile in detector.tiles} == {(64, 128, 3), (128, 64, 3), (128, 128, 3)}
+    assert [found.xyxy.tolist() for _, found in rectangles] == [found.xyxy.tolist() for _, found in squares]
+
+
 def art(size_wh=(50, 40)):
     pixels = np.random.default_rng(5).integers(0, 4, (size_wh[1] // 2, size_wh[0] // 2, 1)).astype(np.uint8)
     pixels = np.repeat(pixels * 60, 3, axis=2).repeat(2, axis=0).repeat(2, axis=1)
