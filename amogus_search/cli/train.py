@@ -126,7 +126,7 @@ def mine(
 ) -> None:
     """List what a detector wrongly finds in photos.
 
-    Held-out photos are left out. The list is for `amogus train detector --hard`.
+    Held-out photos are left out. The list is for `amogus train detector --hard` and `train embedder --hard-negatives`.
     """
     from amogus_search import registry
     from amogus_search.cli.progress import ProgressDisplay
@@ -172,7 +172,8 @@ def embedder(
         Path | None, typer.Option(metavar="FILE", help="An earlier run's .safetensors or checkpoint.pt, to go on from.")
     ] = None,
     hard_negatives: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="PNG crops that a detector wrongly took for the motif.")
+        Path | None,
+        typer.Option(metavar="LIST|DIR", help="What a detector wrongly found: OUT of train mine, or PNGs."),
     ] = None,
     frozen: Annotated[int, typer.Option(min=0, max=10, help="First layers of the backbone that stay as they are.")] = 4,
     rate: Annotated[float, typer.Option(min=0, help="Peak learning rate of new layers.")] = 1.5e-3,

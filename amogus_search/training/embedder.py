@@ -5,28 +5,26 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from amogus_search.core.ids import fingerprint
-from amogus_search.core.types import Pixels
 from amogus_search.embedders.words import WordList, to_json
 from amogus_search.errors import AmogusError
 from amogus_search.exports.folders import write_whole
 from amogus_search.settings import CropSettings
 from amogus_search.training.embedder_batches import Batch, batches, epoch_rows
-from amogus_search.training.embedder_captions import Facts, thing_facts
 from amogus_search.training.embedder_crops import USUAL_COUNTS, CropCounts, CropSet, draw_crops, open_crops, store_crops
 from amogus_search.training.embedder_export import image_tower_onnx, text_tower_onnx
+from amogus_search.training.embedder_mistakes import mistaken_crops
 from amogus_search.training.embedder_model import TwoTowers, hardness_of, likeness_loss, match_loss, verify_loss
-from amogus_search.training.embedder_photos import load_photos
+from amogus_search.training.embedder_photos import load_photos, native_windows
 from amogus_search.training.embedder_state import read_backbone, read_start, tensors_file
 from amogus_search.training.embedder_words import gather_words
 
@@ -53,7 +51,7 @@ class EmbedderTraining:
     photos:         folder of photos, see `embedder_photos`; None trains on drawn grounds alone
     backbone:       tensors of a YOLOv8n (see `embedder_state.read_backbone`); None starts from chance
     start:          towers and prototypes of an earlier run that are taken over (see `embedder_state.read_start`)
-    hard_negatives: folder of PNG crops that a detector wrongly took for the motif
+    hard_negatives: what a detector wrongly took for the motif, see `embedder_mistakes`
     counts:         crops of each kind
     more_crops:     folders of earlier runs whose crops are used as well
     epochs, batch, seed, threads: as usual; a batch never mixes epochs
@@ -144,11 +142,12 @@ def _own_crops(config: EmbedderTraining, progress: Progress | None) -> CropSet:
     found = open_crops(config.out / "crops")
     if found is not None:
         return found
-    photos = load_photos(config.photos, held_out=False) if config.photos else []
     rng = np.random.default_rng(config.seed)
+    photos = load_photos(config.photos, held_out=False) if config.photos else []
+    photos += native_windows(config.photos, held_out=False, rng=rng) if config.photos else []
     report = (lambda done, total: progress("crops", done, total)) if progress else None
     drawn = draw_crops(config.counts, photos, pad_ratio=config.pad_ratio, rng=rng, progress=report)
-    mistaken = list(_hard_negatives(config.hard_negatives))
+    mistaken = list(mistaken_crops(config.hard_negatives, config.pad_ratio, rng))
     return store_crops(chain(mistaken, drawn), config.counts.total + len(mistaken), config.out / "crops")
 
 
@@ -266,9 +265,3 @@ def _claim(config: EmbedderTraining) -> None:
         write_whole(path, json.dumps(record, indent=1).encode())
     elif json.loads(path.read_text())["identity"] != identity:
         raise AmogusError(f"{path.parent} holds a training run with other settings", "name another --out folder")
-
-
-def _hard_negatives(folder: Path | None) -> Iterator[tuple[Pixels, Facts]]:
-    for path in sorted(folder.glob("*.png")) if folder and folder.is_dir() else ():
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        yield cv2.resize(pixels, (128, 128), interpolation=cv2.INTER_AREA), thing_facts((), "photo")

@@ -56,6 +56,7 @@ _WORDNET_KINDS = (
     (7560000, 7950000, "food"),
 )
 _MAX_SIDE_PX = 900
+_WINDOWS = 8
 _WHOLE, _OBJECT = 0.2, 0.45
 
 
@@ -77,13 +78,32 @@ class Photo:
 
 def load_photos(folder: Path, held_out: bool) -> list[Photo]:
     """Every photo below the folder on one side of the split, at most 900 px long, in sorted order."""
-    photos = []
+    return [_load(path) for path in _photo_files(folder, held_out)]
+
+
+def native_windows(folder: Path, held_out: bool, rng: np.random.Generator) -> list[Photo]:
+    """Windows of larger photos at their own pixels, eight each: the grain, sharpening and JPEG blocks of cameras.
+
+    Small findings are cut from there, and in a photo of 900 px none of it is left.
+    """
+    windows = []
+    for path in _photo_files(folder, held_out):
+        with Image.open(path) as opened:
+            if min(opened.size) < 2 * _MAX_SIDE_PX:
+                continue
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+        for _ in range(_WINDOWS):
+            left, top = (int(rng.integers(side - _MAX_SIDE_PX + 1)) for side in image.size)
+            window = np.asarray(image.crop((left, top, left + _MAX_SIDE_PX, top + _MAX_SIDE_PX)))
+            windows.append(Photo(window, (), np.zeros((0, 4), np.float32), ()))
+    return windows
+
+
+def _photo_files(folder: Path, held_out: bool) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
-            continue
-        if is_held_out(hashlib.sha256(path.read_bytes()).hexdigest()) is held_out:
-            photos.append(_load(path))
-    return photos
+        known = path.suffix.lower() in (".jpg", ".jpeg", ".png")
+        if known and is_held_out(hashlib.sha256(path.read_bytes()).hexdigest()) is held_out:
+            yield path
 
 
 def photo_crops(

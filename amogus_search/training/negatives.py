@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from amogus_search.core.splits import is_held_out
@@ -11,7 +12,7 @@ from amogus_search.core.types import FileEntry, Pixels, SkippedImage
 from amogus_search.errors import AmogusError
 from amogus_search.pipeline.detect import detect_images
 from amogus_search.ports import Decoder, Detector
-from amogus_search.settings import DEFAULT_PROFILE, PROFILES
+from amogus_search.settings import DEFAULT_PROFILE, DETECT, PROFILES
 from amogus_search.training import mining, pose_data
 from amogus_search.training.mining import HardNegative
 
@@ -65,7 +66,8 @@ def mine_false_findings(
     paths = allowed_photos(str(photos))
     files = (FileEntry(path=bytes(path.resolve()), root=bytes(path.resolve()), stat=None) for path in paths)
     found = []
-    items = detect_images(decoder.decode(files), detector, PROFILES[DEFAULT_PROFILE])
+    weak = replace(DETECT, min_confidence=min(min_confidence, DETECT.min_confidence))
+    items = detect_images(decoder.decode(files), detector, PROFILES[DEFAULT_PROFILE], detect=weak)
     for path, item in zip(paths, items, strict=True):
         if isinstance(item, SkippedImage):
             raise AmogusError(f"{path}: {item.reason}: {item.detail}", "take it out of the folder")

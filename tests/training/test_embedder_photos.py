@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from amogus_search.core.splits import is_held_out
-from amogus_search.training.embedder_photos import COCO_NAMES, load_photos, photo_crops
+from amogus_search.training.embedder_photos import COCO_NAMES, load_photos, native_windows, photo_crops
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +59,15 @@ def test_photo_crops_are_photos_of_something_or_of_nothing_in_particular(folder:
     assert all({"kind:photo", "other"} <= facts for _, facts in crops)
     assert any(any(fact.startswith("thing:") for fact in facts) for _, facts in crops)
     assert all(min(pixels.shape[:2]) >= 10 for pixels, _ in crops)
+
+
+def test_windows_of_a_large_photo_have_its_own_pixels_and_a_small_one_has_none(tmp_path: Path) -> None:
+    """Grain of one pixel is what small findings in camera photos are made of."""
+    rng = np.random.default_rng(0)
+    large, small = (rng.integers(0, 2, shape, dtype=np.uint8) * 255 for shape in ((1900, 2000), (500, 500)))
+    for name, pixels in (("large", large), ("small", small)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    windows = [w for side in (True, False) for w in native_windows(tmp_path, held_out=side, rng=rng)]
+    assert {window.pixels.shape for window in windows} == {(900, 900, 3)}
+    assert all(set(np.unique(window.pixels)) == {0, 255} for window in windows)
+    assert len(windows) == 8
