@@ -3,8 +3,49 @@
 import json
 import os
 import shutil
+import socket
 
 import pytest
+
+OUTBOUND = []
+"""What tests tried to reach beyond this machine; see `no_network`."""
+
+
+def pytest_configure():
+    """Let nothing in this process connect or look up names beyond the loopback, whatever library asks."""
+
+    def guarded(function, host_of):
+        def call(*args, **options):
+            host = host_of(*args, **options)
+            if host is not None and not _is_here(host):
+                OUTBOUND.append(f"{function.__name__} {host!r}")
+                raise OSError(f"the tests have no network: {function.__name__} {host!r}")
+            return function(*args, **options)
+
+        return call
+
+    def peer(this, *args):
+        return args[-1][0] if isinstance(args[-1], tuple) and args[-1] else None
+
+    for name in ("connect", "connect_ex", "sendto"):
+        setattr(socket.socket, name, guarded(getattr(socket.socket, name), peer))
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
+        setattr(socket, name, guarded(getattr(socket, name), lambda host=None, *_, **__: host))
+
+
+def _is_here(host):
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    return name in ("", "localhost", "::1", "0.0.0.0", "::", socket.gethostname()) or name.startswith("127.")
+
+
+@pytest.fixture(autouse=True)
+def no_network():
+    """Fails a test in which something tried to reach another machine, also where the attempt was swallowed."""
+    OUTBOUND.clear()
+    yield OUTBOUND
+    tried = list(OUTBOUND)
+    assert not tried, f"this went onto the network: {tried}"
+
 
 SOAK = bool(os.environ.get("AMOGUS_SOAK"))
 
