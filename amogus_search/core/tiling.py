@@ -24,6 +24,8 @@ _SHORT_SIDES = (0.5, 0.6, 0.7, 0.75, 1.0)
 """Shorter sides that a rectangular window may have, in shares of the longer: few, as each is a network to compile."""
 _STRIDE_PX = 32
 """Sides of a detector input are multiples of this."""
+_SURELY = 1.01
+"""More than what rounding can make of a variance."""
 _EDGE_PX = 2.0
 """A box that comes this close to a tile's edge (tile pixels) counts as cut by it."""
 
@@ -169,7 +171,11 @@ def cut(
 
 def is_empty(tile_pixels: NDArray[np.uint8], min_std: float) -> bool:
     """Whether a tile has no structure at all; looks at every fourth pixel."""
-    return bool(tile_pixels[::4, ::4].std() < min_std)
+    looked_at, few = tile_pixels[::4, ::4], tile_pixels[::16, ::16]
+    # What some pixels vary by, all of them together vary by at least: photos need no closer look.
+    if few.var() * few.size > _SURELY * min_std**2 * looked_at.size:
+        return False
+    return bool(looked_at.std() < min_std)
 
 
 def to_image(found: Detections, tile: Tile, size_wh: tuple[int, int]) -> Detections:

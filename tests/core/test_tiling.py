@@ -147,3 +147,15 @@ def test_a_box_touches_the_windows_that_show_a_part_of_it():
     for box, expected in ((inside, True), (across, True), (beside, False)):
         assert tiling.touches(tile, np.asarray([box], np.float32)) is expected
     assert not tiling.touches(tile, np.zeros((0, 4), np.float32))
+
+
+def test_a_window_is_empty_by_all_that_is_looked_at_however_little_varies():
+    """A quick look at a few pixels may spare the closer one, and must never change the answer."""
+    flat = np.full((64, 64, 3), 100, np.uint8)
+    for side in range(0, 24, 2):
+        spotted = flat.copy()
+        spotted[20 : 20 + side, 20 : 20 + side] = 110
+        assert tiling.is_empty(spotted, 0.7) == bool(spotted[::4, ::4].std() < 0.7)
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    assert not tiling.is_empty(noise, 0.7)
+    assert not tiling.is_empty(flat, 0.0)
