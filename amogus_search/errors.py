@@ -67,3 +67,11 @@ class IndexLockedError(AmogusError):
     """Another process is writing this index."""
 
     exit_code = 75
+
+
+class ConversionError(AmogusError):
+    """A back end could not convert something; that picture fails, the run goes on."""
+
+
+class BackendGoneError(ConversionError):
+    """A back end cannot convert anything any more (its server is gone, its password wrong); the run stops."""

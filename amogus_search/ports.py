@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from amogus_search.core.conversion import Job
 from amogus_search.core.motif import Motif
 from amogus_search.core.types import DecodedImage, Detections, FileEntry, Pixels, Scores, SkippedImage, Vectors
 
@@ -102,4 +103,33 @@ class Verifier(Protocol):
 
     def margin_of_vectors(self, vectors: Vectors) -> Scores:
         """(n,) margins of crops whose vectors the embedder of this fingerprint has made already."""
+        ...
+
+
+class Converter(Protocol):
+    """Makes the motif of what is in a crop.
+
+    name, fingerprint: as for `Detector`; the fingerprint covers weights and settings of the back end, not the jobs
+    side_px:  side of the square crops it likes; None: any size and shape, then it gets the picture's own pixels
+    batch:    how many jobs it likes at once
+    parallel: how many calls of `convert` it bears at the same time, from threads; 1: one after the other
+
+    One for which another mask is better than the usual one may name it as `mask`. One that can be closed has `close()`.
+    """
+
+    name: str
+    fingerprint: str
+    side_px: int | None
+    batch: int
+    parallel: int
+
+    def convert(self, jobs: Sequence[Job]) -> list[Pixels]:
+        """One picture a job, as large as its crop; what it changes beyond the job's mask is not used.
+
+        The same job gives the same picture, whatever else is in the batch, as far as the back end can promise that.
+
+        Raises:
+            ConversionError: these jobs failed; others may still go well.
+            BackendGoneError: no job can go well any more.
+        """
         ...

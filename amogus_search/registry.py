@@ -3,7 +3,8 @@
 A name may carry an argument after a colon (`open_clip:ViT-B-32/laion2b_s34b_b79k`), and a detector may be the
 path of a `.pt`, `.onnx` or `.xml` file. A plug-in is an entry point of the group `amogus_search.plugins` called
 `KIND.NAME`, whose value is a callable: for detectors and embedders it takes the argument ("" if there is none)
-and returns the adapter; an exporter is called as `export(hits, out, read_pixels=, overwrite=, source_folders=)`.
+and returns the adapter; a converter's takes the argument and a mapping of options besides; an exporter is called as
+`export(hits, out, read_pixels=, overwrite=, source_folders=)`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from amogus_search.errors import AmogusError, UsageError, WeightsError
 if TYPE_CHECKING:
     from amogus_search.core.calibration import Calibration
     from amogus_search.embedders.openvino import OpenVinoEmbedder
-    from amogus_search.ports import Detector, Embedder, Verifier
+    from amogus_search.ports import Converter, Detector, Embedder, Verifier
 
-Kind: TypeAlias = Literal["detector", "embedder", "exporter"]
+Kind: TypeAlias = Literal["detector", "embedder", "exporter", "converter"]
 
 GROUP = "amogus_search.plugins"
 DEFAULT = "amogus"
@@ -51,6 +52,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
             "coco": "amogus_search.exports.annotations:write_coco",
             "yolo": "amogus_search.exports.yolo:write_yolo",
         },
+        "converter": {},
     }
 )
 _SUFFIXES = {".onnx": "onnx", ".xml": "onnx", ".pt": "ultralytics"}
@@ -110,6 +112,23 @@ def load_embedder(name: str = DEFAULT) -> Embedder:
     build, argument = resolve("embedder", name)
     embedder: Embedder = build(argument)
     return embedder
+
+
+def load_converter(name: str, options: Mapping[str, str] = MappingProxyType({})) -> Converter:
+    """The converter of that name, ready to use.
+
+    Args:
+        name: of the back end, its argument after a colon.
+        options: what the back end may be told besides; which there are, it says itself.
+
+    Raises:
+        UsageError: there is no such converter, or it has no such option.
+        MissingExtraError: it needs an extra that is not installed.
+        ConversionError: it cannot be reached or loaded.
+    """
+    build, argument = resolve("converter", name)
+    converter: Converter = build(argument, options)
+    return converter
 
 
 def _plugins(kind: Kind) -> dict[str, EntryPoint]:
