@@ -36,6 +36,7 @@ def embedder(
         list[Path] | None,
         typer.Option("--data", metavar="DATA", help="Labelled pictures: how their crops differ from photos."),
     ] = None,
+    by_style: Annotated[bool, typer.Option("--by-style", help="Only: which looks find their like.")] = False,
     captions: Annotated[int, typer.Option(min=1, help="So many captions are asked.")] = 600,
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,
@@ -57,6 +58,11 @@ def embedder(
     model = _loaded(name, towers)
     with ProgressDisplay(quiet=quiet) as progress:
         crops = held_out_crops(out, photos, progress=lambda done, total: progress("drawing", done, total))
+    if by_style:
+        mates = [row for row, true in enumerate(crops.facts) if CREWMATE in true]
+        facts = [crops.facts[row] for row in mates]
+        write_rows(retrieval.looks_by_style(model, [crops.pixels[row] for row in mates], facts), format)
+        return
     chosen = attribute_captions(crops.facts, captions, np.random.default_rng(CAPTION_SEED))
     probes = [retrieval.Probe(caption.text, caption.facts) for caption in chosen]
     pixels = list(crops.pixels)

@@ -63,14 +63,40 @@ def caption_precision(
 
 def neighbour_hits(vectors: Vectors, labels: Sequence[str], top: int = 10) -> float:
     """Share of crops with another crop of the same label among their `top` nearest; lone labels are left out."""
-    names = np.asarray(labels)
+    hits, partners = _nearest_of_a_kind(vectors, np.asarray(labels), top)
+    return float(hits[partners > 0].mean()) if (partners > 0).any() else float("nan")
+
+
+def _nearest_of_a_kind(
+    vectors: Vectors, names: NDArray[np.str_], top: int
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """For each row, whether one of the same name is among its `top` nearest, and how many others have its name."""
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -np.inf)
     best = np.argsort(-similarity, axis=1, kind="stable")[:, :top]
-    hits = (names[best] == names[:, None]).any(axis=1)
     _, where, count = np.unique(names, return_inverse=True, return_counts=True)
-    asked = count[where] > 1
-    return float(hits[asked].mean()) if asked.any() else float("nan")
+    return (names[best] == names[:, None]).any(axis=1), count[where] - 1
+
+
+def looks_by_style(embedder: Embedder, crops: Sequence[Pixels], facts: Sequence[Facts]) -> list[dict[str, str | float]]:
+    """For each style of the crops: how many were asked, how many like each there are, and how many found one.
+
+    Args:
+        embedder: what is measured.
+        crops: crops of the motif, of any size.
+        facts: what is true of each.
+
+    Returns:
+        Rows of `style`, `crops`, `partners` (mean) and `hit_at_10`, best first; crops without a partner are left out.
+    """
+    hits, partners = _nearest_of_a_kind(embedder.embed_images(crops), np.asarray(_looks(facts)), 10)
+    styles = np.asarray([_label(row, ("style:",)).replace("style:", "") for row in facts])
+    rows: list[dict[str, str | float]] = []
+    for style in np.unique(styles[partners > 0]):
+        asked = (styles == style) & (partners > 0)
+        mean, hit = round(float(partners[asked].mean()), 1), round(float(hits[asked].mean()), 3)
+        rows.append({"style": str(style), "crops": int(asked.sum()), "partners": mean, "hit_at_10": hit})
+    return sorted(rows, key=lambda row: -float(row["hit_at_10"]))
 
 
 def area_under_curve(positive: Scores, negative: Scores) -> float:
@@ -130,7 +156,7 @@ def retrieval_report(
     vectors = embedder.embed_images(crops)
     hunted = [row for row, true in enumerate(facts) if motif in true]
     near, known = vectors[hunted], [facts[row] for row in hunted]
-    looks = [_label(row, ("colour:", "style:")) for row in known]
+    looks = _looks(known)
     all_parts = [_label(row, ("colour:", "style:", "backpack:", "hat:")) for row in known]
     report = {
         "crops": float(len(crops)),
@@ -144,6 +170,10 @@ def retrieval_report(
     if margin_of is not None:
         report |= _margins(margin_of(vectors), facts, motif)
     return {name: round(value, 4) for name, value in report.items()}
+
+
+def _looks(facts: Sequence[Facts]) -> list[str]:
+    return [_label(row, ("colour:", "style:")) for row in facts]
 
 
 def _label(facts: Facts, kinds: tuple[str, ...]) -> str:

@@ -31,6 +31,14 @@ def test_it_prints_what_the_embedded_embedder_is_worth(few, amogus, tmp_path):
     assert json.loads(again.out)[0]["caption_hit_at_10"] == report["caption_hit_at_10"]
 
 
+def test_looks_are_told_by_style(few, amogus, tmp_path):
+    done = amogus("eval", "embedder", tmp_path / "crops", "--by-style", "--format", "json")
+    for row in json.loads(done.out):
+        assert row["style"]
+        assert row["crops"] >= 1
+        assert 0 <= row["hit_at_10"] <= 1
+
+
 def test_a_folder_without_towers_is_refused(few, amogus, tmp_path):
     done = amogus("eval", "embedder", tmp_path / "crops", "--towers", tmp_path)
     assert done.code == 2

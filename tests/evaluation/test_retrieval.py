@@ -10,6 +10,7 @@ from amogus_search.evaluation.retrieval import (
     by_group,
     caption_hits,
     caption_precision,
+    looks_by_style,
     milliseconds_per_crop,
     neighbour_hits,
     pass_rates,
@@ -55,6 +56,33 @@ def test_neighbours_are_others_and_lone_labels_are_left_out() -> None:
     vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]], np.float32)
     assert neighbour_hits(vectors, ["a", "a", "b", "lone"], top=1) == 1.0
     assert neighbour_hits(vectors, ["a", "b", "a", "b"], top=1) == 0.0
+
+
+class ColourEmbedder(AxisEmbedder):
+    """A crop's vector is its mean colour, so colours tell crops apart and styles do not."""
+
+    def embed_images(self, images):  # type: ignore[no-untyped-def]
+        rows = np.array([image.reshape(-1, 3).mean(0) for image in images], np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_looks_are_told_by_style_without_those_that_have_no_partner() -> None:
+    reds, greens, blue = (
+        [np.full((4, 4, 3), (200, i, 0), np.uint8) for i in range(12)],
+        [],
+        np.zeros((4, 4, 3), np.uint8),
+    )
+    greens = [np.full((4, 4, 3), (i, 200, 0), np.uint8) for i in range(2)]
+    blue[..., 2] = 255
+    facts = [frozenset({"colour:red", "style:flat"})] * 12
+    facts += [frozenset({"colour:green", "style:knit"}), frozenset({"colour:red", "style:knit"})]
+    facts += [frozenset({"colour:blue", "style:stone"})]
+    embedder = ColourEmbedder()
+    rows = looks_by_style(embedder, [*reds, *greens, blue], facts)
+    assert rows == [{"style": "flat", "crops": 12, "partners": 11.0, "hit_at_10": 1.0}]
+    facts[-2] = facts[-3]
+    rows = looks_by_style(embedder, [*reds, *greens, blue], facts)
+    assert [(row["style"], row["crops"], row["partners"]) for row in rows] == [("flat", 12, 11.0), ("knit", 2, 1.0)]
 
 
 @pytest.mark.parametrize(("positive", "negative", "expected"), [([2, 3], [0, 1], 1), ([1], [1], 0.5), ([0], [1, 2], 0)])
