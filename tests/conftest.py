@@ -1,11 +1,17 @@
 """What tests of several folders need."""
 
+import ctypes
 import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 OUTBOUND = []
 """What tests tried to reach beyond this machine; see `no_network`."""
@@ -135,6 +141,37 @@ def fake_models(tmp_path, monkeypatch):
         "[amogus_search.plugins]\ndetector.fake = amogus_toys:detector\nembedder.fake = amogus_toys:embedder\n"
     )
     monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+@pytest.fixture
+def powerless():
+    """Runs a program of Python in a process that may do no more than any user, also where the tests run as root.
+
+    `powerless("-m", "amogus_search", "index", ...)`; `python_path` is looked through first. Its user stays the same,
+    so that it can read the interpreter; what goes is root's power to read and change what permissions forbid.
+    """
+
+    def run(*arguments, python_path=(), timeout=120, **options):
+        home = os.pathsep.join([*map(str, python_path), str(ROOT)])
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env={**os.environ, "PYTHONPATH": home, **options.pop("env", {})},
+            preexec_fn=_give_up_powers if os.geteuid() == 0 else None,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            **options,
+        )
+
+    return run
+
+
+def _give_up_powers():
+    """Take every capability out of the bounding set, so that what is executed next has none, whoever runs it."""
+    library = ctypes.CDLL(None)
+    for capability in range(64):
+        library.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 @pytest.fixture(scope="session")
