@@ -34,6 +34,7 @@ NOT_PICTURES = frozenset(
 CATALOG_NAME = b"catalog.sqlite"
 """A folder that holds a file of this name is an index and is never scanned."""
 _LONGEST_PATH = 4095
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class FolderSource:
@@ -61,7 +62,8 @@ class FolderSource:
         for root in self.roots:
             _require(root)
         self._exclude = tuple(re.compile(fnmatch.translate(glob.rstrip("/"))) for glob in exclude)
-        self._index_dir = os.path.realpath(path_from_text(index_dir)) if index_dir is not None else None
+        self._index_dir = os.path.abspath(path_from_text(index_dir)) if index_dir is not None else None
+        self._index_identity: tuple[int, int] | None = None
         self._allow_empty = allow_empty
 
     def scan(self) -> Iterator[FileEntry]:
@@ -72,6 +74,7 @@ class FolderSource:
         """
         seen: set[tuple[int, int]] = set()
         named: set[bytes] = set()
+        self._index_identity = _identity(self._index_dir)
         count = 0
         for root in self.roots:
             for entry in self._scan_root(root, seen):
@@ -97,57 +100,70 @@ class FolderSource:
 
     def _walk(self, folder: bytes, root: bytes, seen: set[tuple[int, int]]) -> Iterator[FileEntry]:
         """Depth first, without recursion: a tree may be deeper than Python's stack."""
-        pending: list[tuple[bytes, bool]] = [(folder, True)]
+        pending: list[FileEntry | bytes] = [folder]
         while pending:
-            path, is_folder = pending.pop()
-            if not is_folder:
-                yield _look_at(path, root)
+            item = pending.pop()
+            if isinstance(item, FileEntry):
+                yield item
                 continue
             try:
-                inside = self._list(path, root, seen)
+                inside = self._list(item, root, seen)
             except OSError as error:
-                yield FileEntry(path, root, None, access_problem(error))
+                yield FileEntry(item, root, None, access_problem(error))
                 continue
             pending.extend(reversed(inside))
 
-    def _list(self, folder: bytes, root: bytes, seen: set[tuple[int, int]]) -> list[tuple[bytes, bool]]:
-        """The candidates and folders right inside a folder, sorted as their full paths will be."""
-        found = os.stat(folder)
-        identity = (found.st_dev, found.st_ino)
-        if identity in seen or self._is_index(folder):
-            return []
-        with os.scandir(folder) as listing:
-            children = [(child.path, child.is_dir(follow_symlinks=False)) for child in listing]
-        seen.add(identity)
-        wanted = [child for child in children if self._is_wanted(*child, root=root)]
-        return sorted(wanted, key=lambda child: child[0] + b"/" if child[1] else child[0])
+    def _list(self, folder: bytes, root: bytes, seen: set[tuple[int, int]]) -> list[FileEntry | bytes]:
+        """What is right inside a folder, sorted as the full paths will be: entries of candidates, paths of folders.
 
-    def _is_wanted(self, path: bytes, is_folder: bool, *, root: bytes) -> bool:
-        name = os.path.basename(path)
-        if self._is_excluded(path, root):
-            return False
-        extension = os.path.splitext(name)[1][1:].lower()
-        if name.startswith(b"."):
-            return not is_folder and extension in PICTURES
-        return is_folder or extension not in NOT_PICTURES
+        All of it is looked at through the folder that was opened, whatever its path leads to by then.
+        """
+        handle = os.open(folder, _OPEN_FOLDER if folder == root else _OPEN_FOLDER | os.O_NOFOLLOW)
+        try:
+            found = os.fstat(handle)
+            identity = (found.st_dev, found.st_ino)
+            if identity in seen:
+                return []
+            with os.scandir(handle) as listing:
+                children = [(os.fsencode(child.name), child.is_dir(follow_symlinks=False)) for child in listing]
+            if identity == self._index_identity or any(name == CATALOG_NAME for name, _ in children):
+                return []
+            seen.add(identity)
+            inside = os.path.join(folder, b"")
+            wanted = [(inside + name, name, is_folder) for name, is_folder in children]
+            if self._exclude:
+                wanted = [child for child in wanted if not self._is_excluded(child[0], root)]
+            wanted = [child for child in wanted if _is_wanted(child[1], child[2])]
+            wanted.sort(key=lambda child: child[0] + b"/" if child[2] else child[0])
+            return [path if is_folder else _look_at(path, name, handle, root) for path, name, is_folder in wanted]
+        finally:
+            os.close(handle)
 
     def _is_excluded(self, path: bytes, root: bytes) -> bool:
-        if not self._exclude:
-            return False
         spellings = (os.fsdecode(os.path.basename(path)), os.fsdecode(os.path.relpath(path, root)))
         return any(glob.match(text) for glob in self._exclude for text in spellings)
 
-    def _is_index(self, folder: bytes) -> bool:
-        if self._index_dir is not None and os.path.realpath(folder) == self._index_dir:
-            return True
-        return os.path.lexists(os.path.join(folder, CATALOG_NAME))
+
+def _is_wanted(name: bytes, is_folder: bool) -> bool:
+    dotted, _, extension = name.rpartition(b".")
+    if name.startswith(b"."):
+        return not is_folder and bool(dotted.strip(b".")) and extension.lower() in PICTURES
+    return is_folder or not dotted or extension.lower() not in NOT_PICTURES
 
 
-def _look_at(path: bytes, root: bytes) -> FileEntry:
+def _identity(folder: bytes | None) -> tuple[int, int] | None:
+    try:
+        found = None if folder is None else os.stat(folder)
+    except OSError:
+        return None  # it is not there yet
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _look_at(path: bytes, name: bytes, folder: int, root: bytes) -> FileEntry:
     if len(path) > _LONGEST_PATH:
         return FileEntry(path, root, None, ("path_too_long", f"{len(path)} bytes"))
     try:
-        found = os.lstat(path)
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError as error:
         return FileEntry(path, root, None, access_problem(error))
     if stat.S_ISLNK(found.st_mode):
