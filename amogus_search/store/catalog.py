@@ -6,14 +6,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from amogus_search.errors import AmogusError, IndexStateError
-from amogus_search.store import rows
+from amogus_search.store import durable, rows
 
 CATALOG_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 10.0
@@ -138,7 +138,8 @@ class Catalog:
             self.run("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # on a disk that fails, what went wrong first is what counts
+                    self.connection.execute("ROLLBACK")
             raise
         finally:
             self._depth -= 1
@@ -197,7 +198,7 @@ def wal_works(folder: Path) -> bool:
         return False
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
-            probe.with_name(probe.name + suffix).unlink(missing_ok=True)
+            durable.discard(probe.with_name(probe.name + suffix))
 
 
 def _uri(path: Path, write: bool) -> str:
@@ -222,7 +223,8 @@ def _as_ours(error: sqlite3.Error, path: Path) -> AmogusError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return AmogusError(
-            f"no room left for the index {folder}", "free some space and run it again: what was committed is kept"
+            f"no room left for the index {folder}{durable.room_left(folder)}",
+            "free some space and run it again: what was committed is kept",
         )
     if code == sqlite3.SQLITE_NOTADB:
         return IndexStateError(f"{path} is not a database", "name an index with --index DIR, or delete this folder")

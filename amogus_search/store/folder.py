@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from amogus_search.core.motif import Motif
 from amogus_search.errors import IdentityMismatchError, IndexStateError
-from amogus_search.store import schema, vectors
+from amogus_search.store import durable, schema, vectors
 from amogus_search.store.catalog import CATALOG_NAME, Catalog
 from amogus_search.store.lock import LOCK_NAME, WriterLock
 
@@ -18,6 +19,7 @@ Identity: TypeAlias = Mapping[str, object]
 """Plain JSON values: names and fingerprints of the models, preprocessing version, precision, profile."""
 _LEFTOVERS = ("probe-*", "*.part")
 """What a killed writer may leave behind."""
+_PRIVATE = 0o700
 
 
 def default_index_dir(environment: Mapping[str, str]) -> Path:
@@ -87,14 +89,15 @@ def _require_search(catalog: Catalog) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_folder(folder)
         strangers = sorted(name for name in os.listdir(folder) if not _is_ours(name))
         if strangers and not (folder / CATALOG_NAME).exists():
             raise IndexStateError(
                 f"{folder} is not an index, and not empty: it holds {strangers[0]!a}",
                 "name a new folder for the index with --index DIR",
             )
-        folder.chmod(0o700)
+        if stat.S_IMODE(folder.stat().st_mode) != _PRIVATE:
+            folder.chmod(_PRIVATE)
     except OSError as error:
         raise IndexStateError(
             f"cannot make the index {folder}: {error.strerror}", "choose another place with --index DIR"
@@ -121,7 +124,7 @@ def _require_index(folder: Path) -> None:
 def _sweep(folder: Path) -> None:
     for glob in _LEFTOVERS:
         for path in folder.glob(glob):
-            path.unlink(missing_ok=True)
+            durable.discard(path)
 
 
 def _compare(catalog: Catalog, folder: Path, wanted: Identity | None) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.errors import IndexStateError
-from amogus_search.store import digests, liveness, rows, vectors
+from amogus_search.store import digests, durable, liveness, rows, vectors
 from amogus_search.store.catalog import Catalog
 
 KEPT = 2
@@ -101,7 +101,7 @@ def remove_unused_files(folder: Path, catalog: Catalog) -> None:
     used = {Path(name).stem for (name,) in catalog.rows("SELECT file FROM generations")}
     for path in sorted(folder.glob(_GLOB)):
         if path.name.split(".")[0] not in used:
-            path.unlink(missing_ok=True)
+            durable.discard(path)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from amogus_search.errors import IndexLockedError, IndexStateError
@@ -57,8 +58,9 @@ def _sign(fd: int) -> None:
     """Say who holds it; only for the message, so it need not survive a power cut."""
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "start": started})
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, text.encode(), 0)
+    with suppress(OSError):  # a full disk keeps nobody from freeing some of it
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, text.encode(), 0)
 
 
 def _holder(fd: int) -> str:

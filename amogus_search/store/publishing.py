@@ -6,7 +6,6 @@ that is trained a second time for its sample. The same rows and budget give the 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from amogus_search.core.types import Vectors
 from amogus_search.errors import AmogusError, IndexStateError
 from amogus_search.settings import STRUCTURE, SearchBudget
-from amogus_search.store import digests, generations, liveness, rows, vectors
+from amogus_search.store import digests, durable, generations, liveness, rows, vectors
 from amogus_search.store.catalog import DAMAGED_HINT, Catalog
 from amogus_search.store.generations import Generation
 from amogus_search.store.measuring import HeldOut, measured
@@ -118,7 +117,8 @@ class _Making:
         file = self.folder / f"vectors-{self.number:06d}.faiss"
         sha256 = _write_durably(file, builder.write, self.plan.memory_bytes)
         ids = regions.astype("<i8")
-        ids_sha256 = _write_durably(file.with_suffix(".ids"), ids.tofile, ids.nbytes)
+        ids_file = file.with_suffix(".ids")
+        ids_sha256 = _write_durably(ids_file, lambda part: durable.put_bytes(part, ids.data), ids.nbytes)
         settings = self._settings(builder, queries) | {"ids_sha256": ids_sha256}
         newest = self.catalog.number("SELECT max(id) FROM vectors")
         made = Generation(self.number, file.name, sha256, len(regions), detection_rows, newest, settings)
@@ -200,29 +200,13 @@ def _drawn(count: int, training_rows: int) -> tuple[NDArray[np.int64], NDArray[n
 
 def _write_durably(path: Path, write: Callable[[Path], object], expected_bytes: int) -> str:
     """The file's sha256; it is there whole under its name, also after a power cut, or it is not there."""
-    part = path.with_name(path.name + ".part")
     try:
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        write(part)
-        _synced(part)
-        sha256 = digests.digest(part)
-        if sha256 is None:
-            raise OSError("it cannot be read back")
-        part.replace(path)
-        _synced(path.parent)
+        sha256 = durable.write(path, write)
         digests.note(path, sha256)
     except OSError as error:
         raise AmogusError(
-            f"cannot write about {expected_bytes} bytes of search structure to {path}: {error.strerror or error}",
+            f"cannot write about {expected_bytes} bytes of search structure to {path}: {error.strerror or error}"
+            f"{durable.room_left(path.parent)}",
             "free some space and run it again: what was committed is kept",
         ) from error
     return sha256
-
-
-def _synced(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,7 +9,7 @@ import numpy as np
 
 from amogus_search.core.types import ImageFindings
 from amogus_search.errors import IndexStateError
-from amogus_search.store import rows
+from amogus_search.store import durable, rows
 from amogus_search.store.catalog import Catalog
 
 NAME = "reembedding.sqlite"
@@ -112,7 +112,7 @@ class Staging:
 def remove(folder: Path) -> None:
     """Delete the file; the caller holds the writer role of the index."""
     for suffix in ("-wal", "-shm", "-journal", ""):
-        (folder / f"{NAME}{suffix}").unlink(missing_ok=True)
+        durable.discard(folder / f"{NAME}{suffix}")
 
 
 def _made(folder: Path, identity: Mapping[str, object]) -> Staging | None:
