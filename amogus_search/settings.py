@@ -38,6 +38,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 )
 NATIVE = Profile("native", full_px=(), native_tiles=False, enlarge=(1,), enlarge_pixel_art=(1,))
 """For detectors that read single pixels: tiles at the picture's own size only."""
+NOWHERE = Profile("nowhere", full_px=(), native_tiles=False)
+"""For an index without a detector: no window at all."""
 DEFAULT_PROFILE = "balanced"
 
 
@@ -123,6 +125,20 @@ class DecodeSettings:
 
 
 @dataclass(frozen=True)
+class AheadSettings:
+    """What lies ready for the models while they look at something else.
+
+    pictures: with their windows planned and cut; more than one, since some need many passes and some need none
+    bytes: of their pixels and windows; more than one picture only up to here
+    windows: cut of one picture; the rest is cut when it is wanted, so that a huge one does not fill the memory
+    """
+
+    pictures: int = 4
+    bytes: int = 128 * 1024 * 1024
+    windows: int = 24
+
+
+@dataclass(frozen=True)
 class IndexSettings:
     """commit_images: pictures in one transaction; a kill costs at most so many pictures' work.
 
@@ -199,6 +215,7 @@ TILING = TilingSettings()
 CROPS = CropSettings()
 EMBED = EmbedSettings()
 DECODE = DecodeSettings()
+AHEAD = AheadSettings()
 INDEX = IndexSettings()
 SEARCH = SearchSettings()
 BUDGET = SearchBudget()

@@ -21,6 +21,34 @@ from amogus_search.settings import DETECT, NATIVE, TILING, DetectSettings, Profi
 Found = tuple[DecodedImage, Detections]
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture with the plan of its windows, and the first of them cut.
+
+    view:      how windows are cut from it
+    tiles:     windows to look at, from the coarsest to the finest
+    closest:   those of the highest zoom, to be looked at only where there are hints
+    hint_zoom: zoom of the windows whose candidates are the hints; 0 for none
+    cut:       the detector's inputs of the first `tiles`; None where there is nothing in a window
+    """
+
+    view: View
+    tiles: list[tiling.Tile]
+    closest: list[tiling.Tile]
+    hint_zoom: float
+    cut: list[NDArray[np.uint8] | None]
+
+    @property
+    def image(self) -> DecodedImage:
+        """The picture."""
+        return self.view.image
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels and of the windows that are cut."""
+        return self.image.pixels.nbytes + sum(window.nbytes for window in self.cut if window is not None)
+
+
 @dataclass(eq=False)
 class _Job:
     """A picture whose windows are under way.
@@ -44,7 +72,7 @@ class _Window:
 
 
 def detect_images(
-    images: Iterable[DecodedImage | SkippedImage],
+    images: Iterable[DecodedImage | Prepared | SkippedImage],
     detector: Detector,
     profile: Profile,
     *,
@@ -54,40 +82,66 @@ def detect_images(
     """The findings of each picture, with evidence, in the order of the input.
 
     Args:
-        images: decoded pictures; what could not be decoded passes through.
+        images: decoded pictures, or those that `prepare` was asked about; what could not be decoded passes through.
         detector: gets full batches of equally large windows, from one or several pictures.
         profile: which windows; see `settings.PROFILES`.
 
     Yields:
         (picture, findings best first in pixels of the upright full picture), or the skipped picture.
     """
-    profile = NATIVE if getattr(detector, "native_only", False) else profile
-    hints_from = tiles.hint_confidence if getattr(detector, "floor", 1.0) <= tiles.hint_confidence else 0.0
     queue: deque[_Job] = deque()
-    batch = _Batch(detector, detect, hints_from)
-    for image in images:
-        job = _Job(image)
-        queue.append(job)
-        if isinstance(image, DecodedImage):
-            _look(job, image, batch, profile, tiles)
+    batch = _Batch(detector, detect, _hints_from(detector, tiles))
+    for item in images:
+        if isinstance(item, SkippedImage):
+            queue.append(_Job(item))
+        else:
+            prepared = item if isinstance(item, Prepared) else prepare(item, detector, profile, tiles=tiles)
+            job = _Job(prepared.image, hint_zoom=prepared.hint_zoom)
+            queue.append(job)
+            _look(job, prepared, batch, tiles)
         yield from _finished(queue, detector, detect)
     batch.run()
     yield from _finished(queue, detector, detect)
 
 
-def _look(job: _Job, image: DecodedImage, batch: _Batch, profile: Profile, settings: TilingSettings) -> None:
-    """Puts a picture's windows into the batches, those of the highest zoom only where there are hints."""
-    view = View.of(image, rectangular=getattr(batch.detector, "rectangular", False))
-    tiles = planned_windows(image.full_wh, batch.detector.tile_px, profile, settings, pixel_art=view.pixel_art)
+def prepare(
+    image: DecodedImage, detector: Detector, profile: Profile, *, tiles: TilingSettings = TILING, cut: int = 0
+) -> Prepared:
+    """All that can be done for a picture before the detector sees it; may be called in another thread.
+
+    Args:
+        image: a decoded picture.
+        detector: only asked what it likes.
+        profile: which windows.
+        cut: so many windows are cut at once; the others when the detector gets to them.
+    """
+    profile = NATIVE if getattr(detector, "native_only", False) else profile
+    view = View.of(image, rectangular=getattr(detector, "rectangular", False))
+    planned = planned_windows(image.full_wh, detector.tile_px, profile, tiles, pixel_art=view.pixel_art)
     closest: list[tiling.Tile] = []
-    if batch.hints_from:
-        tiles, closest, job.hint_zoom = tiling.finest(tiles)
-    for tile in tiles:
+    hint_zoom = 0.0
+    if _hints_from(detector, tiles):
+        planned, closest, hint_zoom = tiling.finest(planned)
+    windows = [view.cut(tile, tiles.empty_std) for tile in planned[:cut]]
+    return Prepared(view, planned, closest, hint_zoom, windows)
+
+
+def _hints_from(detector: Detector, settings: TilingSettings) -> float:
+    """Confidence of a candidate that is worth a closer look; 0 if all is looked at closely."""
+    return settings.hint_confidence if getattr(detector, "floor", 1.0) <= settings.hint_confidence else 0.0
+
+
+def _look(job: _Job, picture: Prepared, batch: _Batch, settings: TilingSettings) -> None:
+    """Puts a picture's windows into the batches, those of the highest zoom only where there are hints."""
+    view = picture.view
+    for tile, window in zip(picture.tiles, picture.cut, strict=False):
+        batch.add(job, tile, window)
+    for tile in picture.tiles[len(picture.cut) :]:
         batch.add(job, tile, view.cut(tile, settings.empty_std))
-    if closest:
+    if picture.closest:
         batch.run()
         hints = np.concatenate([np.zeros((0, 4), np.float32), *job.hints])
-        for tile in closest:
+        for tile in picture.closest:
             if tiling.touches(tile, hints):
                 batch.add(job, tile, view.cut(tile, settings.empty_std))
 
@@ -161,7 +215,8 @@ class _Batch:
         batch, self._windows = self._windows, []
         if not batch:
             return
-        answers = self.detector.detect_tiles(np.stack([window.pixels for window in batch]))
+        pixels = [window.pixels for window in batch]
+        answers = self.detector.detect_tiles(np.stack(pixels) if len(pixels) > 1 else pixels[0][None])
         for window, found in zip(batch, answers, strict=True):
             _take(window, found, self._settings, self.hints_from)
 

@@ -48,25 +48,25 @@ def index_images(
     Raises:
         AmogusError: a source finds nothing, or too many known files are gone; nothing was changed then.
     """
-    run = Run(reader, models, index, settings=settings, progress=progress, should_stop=should_stop)
     known = index.known_files()
     roots = [root for source in sources for root in source.roots]
     decoders = None if retry_skipped else reader.version
-    changes = compare(run.scan(sources), known, roots, decoders=decoders, forget_empty_roots=confirm_deletions)
-    if not confirm_deletions:
-        refuse_mass_loss(changes, known, roots, settings)
-    try:
-        run.take_stock(changes, known)
-        run.read_all(changes.to_read)
-        interrupted = should_stop()
-    except KeyboardInterrupt:
-        interrupted = True
-    run.commit()
-    if not interrupted:
-        run.remove(changes.gone)
-        progress("publishing", 0, None)
-        index.publish()
-    return run.report(interrupted, changes.notes)
+    with Run(reader, models, index, settings=settings, progress=progress, should_stop=should_stop) as run:
+        changes = compare(run.scan(sources), known, roots, decoders=decoders, forget_empty_roots=confirm_deletions)
+        if not confirm_deletions:
+            refuse_mass_loss(changes, known, roots, settings)
+        try:
+            run.take_stock(changes, known)
+            run.read_all(changes.to_read)
+            interrupted = should_stop()
+        except KeyboardInterrupt:
+            interrupted = True
+        run.finish()
+        if not interrupted:
+            run.remove(changes.gone)
+            progress("publishing", 0, None)
+            index.publish()
+        return run.report(interrupted, changes.notes)
 
 
 def refuse_index_in_source(index_dir: bytes, roots: Sequence[bytes]) -> None:

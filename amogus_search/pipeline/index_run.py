@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from types import TracebackType
 
-from amogus_search.core.types import ACCESS_REASONS, DecodedImage, FileEntry, ImageFindings, SkippedImage
-from amogus_search.errors import DecodeError
+from amogus_search.core.types import ACCESS_REASONS, FileEntry, SkippedImage
+from amogus_search.pipeline.ahead import Ahead
 from amogus_search.pipeline.changes import Changes, known_sizes, trusted_stat
-from amogus_search.pipeline.detect import detect_images
+from amogus_search.pipeline.commits import Batch, InTurns, Writer
+from amogus_search.pipeline.detect import Prepared, detect_images
 from amogus_search.pipeline.embed import embed_findings
 from amogus_search.pipeline.index_ports import FileReader, IndexStore, KnownFile, RootedSource
 from amogus_search.pipeline.progress import Progress
+from amogus_search.pipeline.reading import Copy, Event, Reading
 from amogus_search.ports import Detector, Embedder, Verifier
-from amogus_search.settings import DETECT, DetectSettings, IndexSettings, Profile
+from amogus_search.settings import AHEAD, DETECT, AheadSettings, DetectSettings, IndexSettings, Profile
 
 
 @dataclass(frozen=True)
@@ -63,20 +67,12 @@ class IndexReport:
         return sum(count for reason, count in self.reasons.items() if reason in ACCESS_REASONS)
 
 
-@dataclass
-class _Batch:
-    """What waits for the next commit."""
-
-    added: list[ImageFindings] = field(default_factory=list)
-    attached: list[tuple[FileEntry, str]] = field(default_factory=list)
-    skipped: list[SkippedImage] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.added) + len(self.attached) + len(self.skipped)
-
-
 class Run:
-    """One run's state: its counts, and the batch that is not committed yet; `index.index_images` drives it."""
+    """One run's state: its counts, and the batch that is not committed yet; `index.index_images` drives it.
+
+    Three threads share the work, so that the models hardly ever wait: one reads ahead (`Reading`), the caller's own
+    runs the models and does all the counting, and one writes (`Writer`). A context manager: they end with it.
+    """
 
     def __init__(
         self,
@@ -88,17 +84,25 @@ class Run:
         progress: Progress,
         should_stop: Callable[[], bool],
     ) -> None:
-        self._reader, self._models, self._index = reader, models, index
-        self._settings, self._progress, self._should_stop = settings, progress, should_stop
+        self._reader, self._models, self._index = reader, models, InTurns(index)
+        self._settings, self._progress = settings, progress
         self._known: Mapping[bytes, KnownFile] = {}
-        self._sizes: frozenset[int] = frozenset()
-        self._batch = _Batch()
+        self._reading = Reading(reader, self._index, models.detector, models.profile, should_stop)
+        self._writer = Writer(lambda batch: self._index.write(batch, reader.version), self._is_written)
+        self._batch = Batch()
         self._waiting: list[tuple[FileEntry, str]] = []
-        self._under_way: set[str] = set()
         self._reasons: Counter[str] = Counter()
         self._indexed = self._reused = self._unchanged = self._removed = self._total = 0
         self._scan_started_ns = time.time_ns()
         self._started = self._committed_at = time.monotonic()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
 
     def scan(self, sources: Sequence[RootedSource]) -> Iterator[FileEntry]:
         """The entries of all sources."""
@@ -111,53 +115,55 @@ class Run:
 
     def take_stock(self, changes: Changes, known: Mapping[bytes, KnownFile]) -> None:
         """Account for everything that needs no reading."""
-        self._known, self._sizes = known, known_sizes(known)
+        self._known = known
         self._unchanged = changes.unchanged
         self._reasons.update(changes.still_skipped)
         for skipped in changes.unusable:
             self._skip(skipped)
         self._tell()
 
-    def read_all(self, entries: Sequence[FileEntry]) -> None:
+    def read_all(self, entries: Sequence[FileEntry], ahead: AheadSettings = AHEAD) -> None:
         """Hash, decode, look at and embed the files, committing as it goes."""
         models = self._models
-        images = self._unknown_contents(self._reader.decode(self._not_copies(entries)))
-        found = detect_images(images, models.detector, models.profile, detect=models.settings)
-        for item in embed_findings(found, models.embedder, models.verifier):
-            if isinstance(item, SkippedImage):
-                self._skip(item)
-            else:
-                self._batch.added.append(replace(item, entry=self._stamped(item.entry)))
-                self._indexed += 1
-            self._tell()
-            self._commit_if_due()
+        read = partial(self._reading.read, entries, known_sizes(self._known), windows=ahead.windows)
+        with Ahead[Event](read, most=ahead.pictures, most_bytes=ahead.bytes) as events:
+            images = self._without_copies(events)
+            found = detect_images(images, models.detector, models.profile, detect=models.settings)
+            for item in embed_findings(found, models.embedder, models.verifier):
+                if isinstance(item, SkippedImage):
+                    self._skip(item)
+                else:
+                    self._batch.added.append(replace(item, entry=self._stamped(item.entry)))
+                    self._indexed += 1
+                self._tell()
+                self._commit_if_due()
 
     def commit(self) -> None:
-        """Write what waits, in one transaction."""
-        batch, self._batch = self._batch, _Batch()
-        new = {item.sha256 for item in batch.added}
+        """Have written what waits, in one transaction; returns while it is under way."""
+        self._writer.settle()
+        new = {item.sha256 for item in self._batch.added}
         waiting, self._waiting = self._waiting, []
         for entry, sha256 in waiting:
             if sha256 in new or self._index.has_content(sha256):
-                batch.attached.append((entry, sha256))
+                self._batch.attached.append((entry, sha256))
                 self._count_attached(entry, sha256)
             else:
                 self._waiting.append((entry, sha256))
-        if batch:
-            try:
-                self._index.write(
-                    added=batch.added, attached=batch.attached, skipped=batch.skipped, skip_tag=self._reader.version
-                )
-            except BaseException:
-                self._batch = batch  # whoever interrupted us may want it written after all; doing so twice is harmless
-                raise
-            self._under_way -= new
+        if self._batch:
+            # Whoever interrupts this may have it handed over again: writing the same twice is harmless.
+            self._writer.hand_over(self._batch)
+            self._batch = Batch()
         self._committed_at = time.monotonic()
+
+    def finish(self) -> None:
+        """Write what waits, and return when all of it is durable."""
+        self.commit()
+        self._writer.settle()
 
     def remove(self, gone: Sequence[bytes]) -> None:
         """Take files that are no longer there out of the index."""
         if gone:
-            self._index.write(removed=gone)
+            self._index.remove(gone)
             self._removed = len(gone)
 
     def report(self, interrupted: bool, notes: Sequence[str]) -> IndexReport:
@@ -178,43 +184,21 @@ class Run:
             notes=tuple(notes),
         )
 
-    def _not_copies(self, entries: Sequence[FileEntry]) -> Iterator[FileEntry]:
-        """The files to be decoded: those whose size is that of a known one are hashed first."""
-        for entry in entries:
-            if self._should_stop():
-                return
-            sha256 = self._known_digest(entry)
-            if sha256 is None:
-                yield entry
+    def _without_copies(self, events: Iterable[Event]) -> Iterator[Prepared | SkippedImage]:
+        """What the models must see; copies of known pictures and of one another are only attached."""
+        for event in events:
+            if not isinstance(event, Copy):
+                yield event
                 continue
+            if event.stored:
+                self._attach(event.entry, event.sha256)
+            else:
+                self._waiting.append((self._stamped(event.entry), event.sha256))
             self._tell()
             self._commit_if_due()
 
-    def _known_digest(self, entry: FileEntry) -> str | None:
-        """The digest of a file whose content is in the index already; the file is then done with."""
-        if entry.stat is None or entry.stat.size not in self._sizes:
-            return None
-        try:
-            sha256, stat = self._reader.digest(entry)
-        except DecodeError:
-            return None  # the decoder will find the same, and is the one to say so
-        if not self._index.has_content(sha256):
-            return None
-        self._attach(replace(entry, stat=stat), sha256)
-        return sha256
-
-    def _unknown_contents(self, images: Iterator[DecodedImage | SkippedImage]) -> Iterator[DecodedImage | SkippedImage]:
-        """The pictures that the models must see; copies of known ones and of one another are only attached."""
-        for image in images:
-            if isinstance(image, SkippedImage):
-                yield image
-            elif image.sha256 in self._under_way:
-                self._waiting.append((self._stamped(image.entry), image.sha256))
-            elif self._index.has_content(image.sha256):
-                self._attach(image.entry, image.sha256)
-            else:
-                self._under_way.add(image.sha256)
-                yield image
+    def _is_written(self, batch: Batch) -> None:
+        self._reading.are_stored(item.sha256 for item in batch.added)
 
     def _attach(self, entry: FileEntry, sha256: str) -> None:
         self._batch.attached.append((self._stamped(entry), sha256))

@@ -1,0 +1,103 @@
+"""What indexing does ahead of the models: hashing, decoding, telling copies, planning and cutting windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from amogus_search.core.types import FileEntry, SkippedImage
+from amogus_search.errors import DecodeError
+from amogus_search.pipeline.ahead import Put
+from amogus_search.pipeline.commits import InTurns
+from amogus_search.pipeline.detect import Prepared, prepare
+from amogus_search.pipeline.index_ports import FileReader
+from amogus_search.ports import Detector
+from amogus_search.settings import Profile
+
+
+@dataclass(frozen=True, eq=False)
+class Copy:
+    """A file whose content needs no model.
+
+    stored: the index holds the content; otherwise a file before it has the same, whose findings are under way
+    """
+
+    entry: FileEntry
+    sha256: str
+    stored: bool
+
+
+Event: TypeAlias = Prepared | SkippedImage | Copy
+"""What becomes of one file; of those that are decoded, in the order of the files."""
+
+
+class Reading:
+    """Reads files and says what becomes of each, in a thread of its own.
+
+    Args:
+        reader: hashes and decodes.
+        index: asked for contents that it holds.
+        detector, profile: decide which windows are cut.
+        should_stop: asked before every file; once true, no other file is begun.
+    """
+
+    def __init__(
+        self,
+        reader: FileReader,
+        index: InTurns,
+        detector: Detector,
+        profile: Profile,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._reader, self._index, self._should_stop = reader, index, should_stop
+        self._detector, self._profile = detector, profile
+        self._under_way: set[str] = set()
+
+    def read(self, entries: Sequence[FileEntry], known_sizes: Container[int], put: Put[Event], *, windows: int) -> None:
+        """Hand over what becomes of each file.
+
+        Args:
+            entries: the files.
+            known_sizes: only a file of one of these sizes can be a copy of one that is in the index.
+            put: where to; may make it wait.
+            windows: so many of a picture are cut ahead.
+        """
+        for image in self._reader.decode(self._not_copies(entries, known_sizes, put)):
+            if isinstance(image, SkippedImage):
+                put(image)
+            elif image.sha256 in self._under_way:
+                put(Copy(image.entry, image.sha256, stored=False))
+            elif self._index.has_content(image.sha256):
+                put(Copy(image.entry, image.sha256, stored=True))
+            else:
+                self._under_way.add(image.sha256)
+                prepared = prepare(image, self._detector, self._profile, cut=windows)
+                put(prepared, prepared.nbytes)
+
+    def are_stored(self, contents: Iterable[str]) -> None:
+        """Take note that the index holds these contents now; may be called in another thread."""
+        self._under_way.difference_update(contents)
+
+    def _not_copies(
+        self, entries: Sequence[FileEntry], known_sizes: Container[int], put: Put[Event]
+    ) -> Iterator[FileEntry]:
+        """The files to be decoded: those whose size is that of a known one are hashed first."""
+        for entry in entries:
+            if self._should_stop():
+                return
+            copy = self._copy_of_known(entry, known_sizes)
+            if copy is None:
+                yield entry
+            else:
+                put(copy)
+
+    def _copy_of_known(self, entry: FileEntry, known_sizes: Container[int]) -> Copy | None:
+        """A file whose content is in the index already."""
+        if entry.stat is None or entry.stat.size not in known_sizes:
+            return None
+        try:
+            sha256, stat = self._reader.digest(entry)
+        except DecodeError:
+            return None  # the decoder will find the same, and is the one to say so
+        return Copy(replace(entry, stat=stat), sha256, stored=True) if self._index.has_content(sha256) else None
