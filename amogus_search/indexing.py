@@ -15,7 +15,7 @@ from amogus_search.pipeline.index import IndexReport, Models, index_images, refu
 from amogus_search.pipeline.progress import Progress, Silent
 from amogus_search.pipeline.reembed import STAGE, ReembedReport, reembed
 from amogus_search.ports import Embedder
-from amogus_search.settings import DEFAULT_PROFILE, PREPROCESSING_VERSION, PROFILES, SearchBudget
+from amogus_search.settings import DEFAULT_PROFILE, NOWHERE, PREPROCESSING_VERSION, PROFILES, SearchBudget
 from amogus_search.sources.folder import FolderSource
 from amogus_search.sources.workers import DecodePool
 from amogus_search.store import reembedding
@@ -114,7 +114,9 @@ def index_paths(
                 index.set_search_budget(run.budget(index.search_budget))
             calibration = finder.calibration
             index.rescore(calibration.id if calibration else None, calibration.score if calibration else None)
-            models = Models(finder.detector, embedder, PROFILES[chosen.profile or ""], finder.verifier)
+            looks = not getattr(finder.detector, "looks_nowhere", False)
+            profile = PROFILES[chosen.profile or ""] if looks else NOWHERE
+            models = Models(finder.detector, embedder, profile, finder.verifier)
             report = index_images(
                 [source],
                 pool,

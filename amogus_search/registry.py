@@ -38,6 +38,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
             "ultralytics": "amogus_search.registry:ultralytics_detector",
             "template": "amogus_search.registry:template_detector",
             "motif": "amogus_search.registry:taught_detector",
+            "none": "amogus_search.registry:no_detector",
         },
         "embedder": {
             DEFAULT: "amogus_search.registry:embedded_embedder",
@@ -214,6 +215,13 @@ def template_detector(argument: str) -> Detector:
     from amogus_search.detectors.template import TemplateDetector
 
     return TemplateDetector()
+
+
+def no_detector(argument: str) -> Detector:
+    """None: for an index of whole pictures only."""
+    from amogus_search.detectors.nothing import NoDetector
+
+    return NoDetector()
 
 
 def taught_detector(argument: str) -> Detector:

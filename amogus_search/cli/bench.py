@@ -4,8 +4,26 @@ from __future__ import annotations
 
 import typer
 
-from amogus_search.cli import bench_copies, bench_detector, bench_engine, bench_search, bench_tiles, bench_unchanged
+from amogus_search.cli import (
+    bench_copies,
+    bench_detector,
+    bench_engine,
+    bench_search,
+    bench_slicing,
+    bench_tiles,
+    bench_unchanged,
+    bench_wholes,
+)
 
 app = typer.Typer(name="bench", help="Measure the parts: detectors, tiles, search, copies.", no_args_is_help=True)
-for command in (bench_detector, bench_tiles, bench_search, bench_copies, bench_unchanged, bench_engine):
+for command in (
+    bench_detector,
+    bench_tiles,
+    bench_search,
+    bench_copies,
+    bench_unchanged,
+    bench_engine,
+    bench_slicing,
+    bench_wholes,
+):
     command.register(app)

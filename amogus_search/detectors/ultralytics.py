@@ -41,6 +41,64 @@ def _import() -> Any:
     return ultralytics
 
 
+def load_yolo(path: Path) -> Any:
+    """Ultralytics' own object for a model file, told not to use the network.
+
+    Raises:
+        MissingExtraError: ultralytics is not installed.
+        WeightsError: it cannot load the file.
+    """
+    ultralytics = _import()
+    try:
+        return ultralytics.YOLO(str(path))
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        raise WeightsError(
+            f"ultralytics cannot load {path}: {type(error).__name__}: {error}",
+            "check that it is a YOLO detect, pose or segment model saved by ultralytics",
+        ) from error
+
+
+def torch_threads(wanted: int = 0) -> int:
+    """How many threads PyTorch computes in from now on; 0 leaves it at what it is."""
+    import torch
+
+    if wanted and torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
+    return int(torch.get_num_threads())
+
+
+class Predictor:
+    """ultralytics' own `predict` on whole pictures, as its users call it: to compare with, nothing else uses it.
+
+    Its preparation, its network in PyTorch on the CPU and its suppression are all its own.
+
+    Args:
+        yolo: as `load_yolo` gives it.
+        side_px: the longer side of a picture as the network sees it.
+        min_confidence: findings below it are not wanted.
+        max_iou: of two findings that overlap more, one is dropped.
+
+    Attributes:
+        threads: of PyTorch, as ultralytics has set them; another number takes effect at the next picture.
+    """
+
+    threads: int
+
+    def __init__(self, yolo: Any, *, side_px: int, min_confidence: float, max_iou: float) -> None:
+        self._yolo = yolo
+        self._options = {"imgsz": side_px, "conf": min_confidence, "iou": max_iou, "verbose": False, "device": "cpu"}
+        yolo.predict(np.zeros((side_px, side_px, 3), np.uint8), **self._options)
+        self.threads = torch_threads()
+
+    def __call__(self, bgr: NDArray[np.uint8]) -> Detections:
+        """Findings in (h, w, 3) uint8 BGR, in its pixels, best first, without keypoints."""
+        torch_threads(self.threads)
+        (result,) = self._yolo.predict(bgr, **self._options)
+        return Detections.make(result.boxes.xyxy.cpu().numpy(), result.boxes.conf.cpu().numpy())
+
+
 class UltralyticsDetector:
     """A user's own YOLO behind `ports.Detector`; all its classes count as the motif.
 
@@ -63,22 +121,10 @@ class UltralyticsDetector:
             {"weights": hashlib.sha256(path.read_bytes()).hexdigest(), "ultralytics": _VERSION}
         )
         self.motif = Motif(path.stem)
-        self._model = self._load(path)
+        self._model = load_yolo(path)
         points = self._keypoint_count()
         fitting = [m for m in known_motifs.values() if len(m.keypoint_names) == points]
         self.motif = fitting[0] if fitting and points else self.motif
-
-    def _load(self, path: Path) -> Any:
-        ultralytics = _import()
-        try:
-            return ultralytics.YOLO(str(path))
-        except MissingExtraError:
-            raise
-        except Exception as error:
-            raise WeightsError(
-                f"ultralytics cannot load {path}: {type(error).__name__}: {error}",
-                "check that it is a YOLO detect, pose or segment model saved by ultralytics",
-            ) from error
 
     def _keypoint_count(self) -> int:
         network = self._model.model

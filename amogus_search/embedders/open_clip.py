@@ -166,6 +166,11 @@ def merges_table() -> bytes:
         return file.read()
 
 
+def libraries() -> tuple[Any, Any]:
+    """open_clip and torch, told not to use the network; raises MissingExtraError."""
+    return _libraries(offline=True)
+
+
 def versions() -> dict[str, str]:
     """Of the libraries that the model runs in."""
     open_clip, torch = _libraries(offline=True)
