@@ -6,9 +6,9 @@ findings of its output count. Each picture is shown to all before the next one c
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from amogus_search.core.paths import display_path
 from amogus_search.core.types import DecodedImage, Detections, SkippedImage
 from amogus_search.errors import AmogusError
-from amogus_search.evaluation.comparing import Agreement, Plants, agreement, in_turns, speed_ratio
+from amogus_search.evaluation.comparing import Agreement, Clock, Plants, agreement, in_turns, speed_ratio
 from amogus_search.pipeline.detect import detect_images
 from amogus_search.ports import Detector
 from amogus_search.settings import PROFILES
@@ -39,7 +39,7 @@ def turned_round(image: DecodedImage) -> DecodedImage:
 
 @dataclass(eq=False)
 class Contender:
-    """One way to get findings, and the seconds that each picture took it.
+    """One way to get findings, and what each picture took it.
 
     threads: that it computes in; None: as many as it likes
     wants:   what a picture is turned into for it, before the clock runs
@@ -51,7 +51,7 @@ class Contender:
     threads: int | None = None
     wants: Callable[[DecodedImage], DecodedImage] = as_it_is
     timed: bool = True
-    seconds: list[float] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
 
 
 @dataclass
@@ -66,14 +66,14 @@ class Pair:
         """Plain JSON values, None where nothing was measured."""
         own, other = self.own, self.other
         values: dict[str, Any] = {"what": own.name, "against": other.name}
-        values |= {"threads": own.threads, "other_threads": other.threads, "pictures": len(other.seconds)}
-        values |= dict.fromkeys(("ms", "other_ms", "images_per_s", "times_as_fast", "low", "high"))
+        values |= {"threads": own.threads, "other_threads": other.threads, "pictures": len(other.clock.wall)}
+        values |= dict.fromkeys(("ms", "other_ms", "images_per_s", "times_as_fast", "low", "high", "cpu_ratio"))
         if own.timed and other.timed:
             values |= {
-                "ms": round(1000 * float(np.median(own.seconds)), 2),
-                "other_ms": round(1000 * float(np.median(other.seconds)), 2),
-                "images_per_s": round(len(own.seconds) / sum(own.seconds), 2),
-                **speed_ratio(own.seconds, other.seconds).to_dict(),
+                "ms": own.clock.ms,
+                "other_ms": other.clock.ms,
+                "images_per_s": own.clock.a_second,
+                **speed_ratio(own.clock, other.clock),
             }
         return values | self.agreement.to_dict()
 
@@ -121,7 +121,5 @@ def _show(image: DecodedImage, contenders: Sequence[Contender], number: int) -> 
     shown = {one: one.wants(image) for one in contenders}
     found = {one: one.look(shown[one]) for one in contenders}
     for one in in_turns([one for one in contenders if one.timed], number):
-        began = time.perf_counter()
-        one.look(shown[one])
-        one.seconds.append(time.perf_counter() - began)
+        one.clock.time(partial(one.look, shown[one]))
     return found

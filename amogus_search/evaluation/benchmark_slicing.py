@@ -6,7 +6,6 @@ either side; there is no second look and no calibration.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +18,7 @@ from amogus_search.core.intervals import proportion_interval
 from amogus_search.core.paths import display_path
 from amogus_search.core.types import DecodedImage, Detections, SkippedImage
 from amogus_search.errors import AmogusError
-from amogus_search.evaluation.comparing import Plants, in_turns, recalled, speed_ratio
+from amogus_search.evaluation.comparing import Clock, Plants, in_turns, recalled, speed_ratio
 from amogus_search.pipeline.detect import detect_images
 from amogus_search.ports import Detector
 from amogus_search.settings import DETECT, TILING, Profile
@@ -86,16 +85,14 @@ class Side:
     name: str
     look: Look
     threads: int | None = None
-    seconds: list[float] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
     windows: int = 0
     found: list[NDArray[np.bool_]] = field(default_factory=list)
     false: int = 0
 
     def show(self, image: DecodedImage, truth: NDArray[np.float32]) -> None:
         """One more picture, timed."""
-        began = time.perf_counter()
-        detections, windows = self.look(image)
-        self.seconds.append(time.perf_counter() - began)
+        detections, windows = self.clock.time(lambda: self.look(image))
         self.windows += windows
         self.found.append(recalled(truth, detections))
         self.false += int((iou(detections.xyxy, truth).max(axis=1, initial=0) < 0.5).sum())
@@ -104,10 +101,10 @@ class Side:
         """Plain JSON values; speed and recall against another side."""
         found, theirs = np.concatenate(self.found), np.concatenate(reference.found)
         low, high = proportion_interval(int(found.sum()), len(found))
-        values: dict[str, Any] = {"what": self.name, "threads": self.threads, "photos": len(self.seconds)}
-        values |= {"images_per_s": round(len(self.seconds) / sum(self.seconds), 3), "windows": self.windows}
-        values |= {"ms_a_window": round(1000 * sum(self.seconds) / max(1, self.windows), 2)}
-        values |= speed_ratio(self.seconds, reference.seconds).to_dict()
+        values: dict[str, Any] = {"what": self.name, "threads": self.threads, "photos": len(self.clock.wall)}
+        values |= {"images_per_s": self.clock.a_second, "windows": self.windows}
+        values |= {"ms_a_window": round(1000 * sum(self.clock.wall) / max(1, self.windows), 2)}
+        values |= speed_ratio(self.clock, reference.clock)
         values |= {"planted": len(found), "recall": round(float(found.mean()), 4) if len(found) else None}
         values |= {"recall_low": round(low, 4), "recall_high": round(high, 4)}
         values |= {"only_here": int((found & ~theirs).sum()), "only_there": int((theirs & ~found).sum())}

@@ -10,11 +10,10 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ import numpy as np
 from amogus_search.core.types import Detections, FileEntry, FileStat, ImageFindings
 from amogus_search.errors import AmogusError
 from amogus_search.evaluation import rclip_peer
-from amogus_search.evaluation.comparing import Tick, in_turns, speed_ratio
+from amogus_search.evaluation.comparing import Clock, Tick, in_turns, speed_ratio
 from amogus_search.evaluation.made_vectors import Cloud, MadeVectors
 from amogus_search.library import Index
 from amogus_search.ports import Embedder
@@ -57,12 +56,12 @@ class Models:
 
 @dataclass(frozen=True)
 class Rows:
-    """Seconds of both sides in turns; a row of the result."""
+    """What both sides took in turns; a row of the result."""
 
     what: str
     pictures: int
-    ours: Sequence[float]
-    theirs: Sequence[float]
+    ours: Clock
+    theirs: Clock
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,9 +69,9 @@ class Rows:
         return {
             "what": self.what,
             "pictures": self.pictures,
-            "ms": round(1000 * median(self.ours), 2),
-            "rclip_ms": round(1000 * median(self.theirs), 2),
-            **speed_ratio(self.ours, self.theirs).to_dict(),
+            "ms": self.ours.ms,
+            "rclip_ms": self.theirs.ms,
+            **speed_ratio(self.ours, self.theirs),
             "note": self.note,
         }
 
@@ -93,20 +92,20 @@ def indexing(folder: Path, work: Path, models: Models, rounds: int, tick: Tick) 
     Raises:
         AmogusError: one of the programs failed, or they do not have the same pictures.
     """
-    first: dict[str, list[float]] = {"ours": [], "theirs": []}
-    again: dict[str, list[float]] = {"ours": [], "theirs": []}
+    first = {"ours": Clock(), "theirs": Clock()}
+    again = {"ours": Clock(), "theirs": Clock()}
     pictures = 0
     for number in range(rounds):
         sides = _indexers(folder, work / str(number), models)
         for name in in_turns(list(sides), number):
             tick(f"indexing by {'rclip' if name == 'theirs' else 'amogus'}", number, rounds)
-            first[name].append(timed(sides[name]))
-            again[name].append(timed(sides[name]))
+            first[name].time(sides[name])
+            again[name].time(sides[name])
         pictures = _same_pictures(work / str(number))
-    work_of = {name: [a - b for a, b in zip(first[name], again[name], strict=True)] for name in first}
-    if min(*work_of["ours"], *work_of["theirs"]) <= 0:
+    work_of = {name: clock.less(again[name]) for name, clock in first.items()}
+    if min(*work_of["ours"].wall, *work_of["theirs"].wall) <= 0:
         raise AmogusError("indexing took no longer than finding that all is indexed", "take more pictures")
-    rates = {name: pictures * rounds / sum(seconds) for name, seconds in work_of.items()}
+    rates = {name: pictures * clock.a_second for name, clock in work_of.items()}
     said = f"{rates['ours']:.1f} and {rates['theirs']:.1f} pictures a second"
     yield Rows("index, less the same command again", pictures, work_of["ours"], work_of["theirs"], said)
     yield Rows("index, whole command", pictures, first["ours"], first["theirs"])
@@ -134,16 +133,15 @@ def asking(count: int, work: Path, models: Models, embedder: Embedder, tick: Tic
     tick(f"asking among {count}", 0, 2)
     yield _running(count, folder, data, index)
     tick(f"asking among {count}", 1, 2)
-    ours: list[float] = []
-    theirs: list[float] = []
-    sides: dict[str, tuple[list[float], Run]] = {
-        "ours": (ours, lambda: _program(_ours("query", TEXTS[0], "-n", _TOP, "--index", index))),
-        "theirs": (theirs, lambda: _program(rclip_peer.command(index=False), cwd=folder, data=data)),
+    clocks = {"ours": Clock(), "theirs": Clock()}
+    sides: dict[str, Run] = {
+        "ours": lambda: _program(_ours("query", TEXTS[0], "-n", _TOP, "--index", index)),
+        "theirs": lambda: _program(rclip_peer.command(index=False), cwd=folder, data=data),
     }
     for number in range(_ROUNDS_OF_COMMANDS):
         for name in in_turns(list(sides), number):
-            sides[name][0].append(timed(sides[name][1]))
-    yield Rows("query, whole command", count, ours, theirs)
+            clocks[name].time(sides[name])
+    yield Rows("query, whole command", count, clocks["ours"], clocks["theirs"])
 
 
 def fill(index: Path, folder: Path, made: MadeVectors, count: int, embedder: Embedder) -> None:
@@ -157,13 +155,6 @@ def fill(index: Path, folder: Path, made: MadeVectors, count: int, embedder: Emb
         opened.publish()
 
 
-def timed(run: Run) -> float:
-    """Seconds that it takes."""
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
-
-
 def _picture(folder: Path, number: int, vector: Any) -> ImageFindings:
     path = os.fsencode(folder / rclip_peer.name_of(number))
     entry = FileEntry(path=path, root=os.fsencode(folder), stat=FileStat(number + 1, 1, 1, 1, number + 1))
@@ -174,8 +165,7 @@ def _picture(folder: Path, number: int, vector: Any) -> ImageFindings:
 
 def _running(count: int, folder: Path, data: Path, index: Path) -> Rows:
     """Both programs loaded, every text asked in turns; what they answer is compared."""
-    ours: list[float] = []
-    theirs: list[float] = []
+    clocks = {"ours": Clock(), "theirs": Clock()}
     shared = 0
     with Index.open(index) as opened, rclip_peer.asked(data, folder) as other:
         cosine = _least_cosine(opened.embedder, other)
@@ -184,17 +174,17 @@ def _running(count: int, folder: Path, data: Path, index: Path) -> Rows:
             hits = opened.query(text, n=_TOP, literal=True).hits
             return [os.fsdecode(os.path.basename(hit.path)) for hit in hits]
 
-        ask("warm"), other.query("warm", _TOP)
+        sides: dict[str, Callable[[str], list[str]]] = {"ours": ask, "theirs": partial(other.query, top=_TOP)}
+        for side in sides.values():  # the first question opens what is opened when it is needed
+            side("a question")
         for number, text in enumerate(TEXTS):
             answers: dict[str, list[str]] = {}
-            for name in in_turns(["ours", "theirs"], number):
-                began = time.perf_counter()
-                answers[name] = ask(text) if name == "ours" else other.query(text, _TOP)
-                (ours if name == "ours" else theirs).append(time.perf_counter() - began)
+            for name in in_turns(list(sides), number):
+                answers[name] = clocks[name].time(partial(sides[name], text))
             shared += len(set(answers["ours"]) & set(answers["theirs"]))
     share = shared / (_TOP * len(TEXTS))
     note = f"{share:.2f} of its ten best are among ours; vectors of texts are alike to {cosine:.4f}"
-    return Rows("query, running program", count, ours, theirs, note)
+    return Rows("query, running program", count, clocks["ours"], clocks["theirs"], note)
 
 
 def _least_cosine(embedder: Embedder, other: rclip_peer.Asked) -> float:

@@ -45,3 +45,23 @@ def test_what_cannot_be_measured_is_a_usage_error(amogus, dataset, words, said):
     done = amogus("bench", "detector", dataset, *words)
     assert done.code == 2
     assert said in done.err
+
+
+@pytest.mark.parametrize("command", ["slicing", "wholes"])
+def test_a_missing_program_to_compare_with_is_an_error_with_a_way_out(amogus, dataset, command, monkeypatch):
+    import importlib.util
+
+    real = importlib.util.find_spec
+    gone = ("sahi", "rclip", "ultralytics")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name in gone else real(name, *rest))
+    done = amogus("bench", command, dataset)
+    assert done.code == 1
+    assert "pip install" in done.err
+
+
+def test_an_index_without_a_detector_has_whole_pictures_only(amogus, photos):
+    done = amogus("index", photos, "--index", "wholes", "--detector", "none", "--embedder", "fake")
+    assert done.code == 0, done.err
+    hits = json.loads(amogus("query", "red", "--index", "wholes", "--format", "json").out)
+    assert len(hits) == 4
+    assert {hit["detection"] for hit in hits} == {None}
