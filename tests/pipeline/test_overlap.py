@@ -240,7 +240,7 @@ def test_a_slow_disk_holds_up_the_models_rather_than_filling_the_memory(
         assert disk.most_at_once == 1
         waiting_for_the_embedder = 3
         assert max(ahead) <= 2 * SETTINGS.commit_images + waiting_for_the_embedder
-        assert disk.stored == 19
+        assert disk.stored == 17
 
 
 def test_a_request_to_stop_is_followed_in_time_and_loses_nothing(
