@@ -53,7 +53,9 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
             "coco": "amogus_search.exports.annotations:write_coco",
             "yolo": "amogus_search.exports.yolo:write_yolo",
         },
-        "converter": {},
+        "converter": {
+            "paint": "amogus_search.registry:paint_converter",
+        },
     }
 )
 _SUFFIXES = {".onnx": "onnx", ".xml": "onnx", ".pt": "ultralytics"}
@@ -115,11 +117,11 @@ def load_embedder(name: str = DEFAULT) -> Embedder:
     return embedder
 
 
-def load_converter(name: str, options: Mapping[str, str] = MappingProxyType({})) -> Converter:
+def load_converter(name: str = "paint", options: Mapping[str, str] = MappingProxyType({})) -> Converter:
     """The converter of that name, ready to use.
 
     Args:
-        name: of the back end, its argument after a colon.
+        name: `paint`, or another back end with its argument after a colon.
         options: what the back end may be told besides; which there are, it says itself.
 
     Raises:
@@ -267,6 +269,13 @@ def exported_embedder(argument: str) -> Embedder:
     from amogus_search.embedders.clip_openvino import ExportedClip
 
     return ExportedClip(Path(argument))
+
+
+def paint_converter(argument: str, options: Mapping[str, str]) -> Converter:
+    """The painter, which needs no model; `argument` is its style."""
+    from amogus_search.converters.paint import PaintConverter, check_options
+
+    return PaintConverter(**check_options(argument, options))
 
 
 def load_verifier(motif: str) -> Verifier | None:

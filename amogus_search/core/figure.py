@@ -76,7 +76,13 @@ def coverage(polygons: tuple[Points, ...] | list[Points], size_wh: tuple[int, in
     width, height = size_wh
     covered = np.zeros((height, width), np.float32)
     for polygon in polygons:
-        np.maximum(covered, _filled(np.asarray(polygon, np.float64), width, height), out=covered)
+        points = np.asarray(polygon, np.float64)
+        # Only where it lies: most polygons are small beside the picture.
+        left, top = np.clip(np.floor(points.min(axis=0)), 0, size_wh).astype(int)
+        right, bottom = np.clip(np.ceil(points.max(axis=0)), 0, size_wh).astype(int)
+        if right > left and bottom > top:
+            part = covered[top:bottom, left:right]
+            np.maximum(part, _filled(points - (left, top), right - left, bottom - top), out=part)
     return covered
 
 
@@ -92,9 +98,10 @@ def _filled(polygon: Points, width: int, height: int) -> NDArray[np.float32]:
     share = (sample_y[row] - y0[edge]) / (y1[edge] - y0[edge])
     x = np.clip(start[edge, 0] + share * (end[edge, 0] - start[edge, 0]), 0, width)
     column = np.minimum(np.floor(x).astype(np.int64), width - 1)
-    # Two more columns: of the last pixel, and of what begins right of the picture.
-    change = np.zeros((height * ROWS, width + 2))
-    np.add.at(change, (row, column), sign * (column + 1 - x))
-    np.add.at(change, (row, column + 1), sign * (x - column))
+    # Two more columns: of the last pixel, and of what begins right of the picture. In quarter rows, so that the sum
+    # over a pixel's rows can be taken before the sum along them.
+    change = np.zeros((height, width + 2))
+    np.add.at(change, (row // ROWS, column), sign * (column + 1 - x) / ROWS)
+    np.add.at(change, (row // ROWS, column + 1), sign * (x - column) / ROWS)
     inside = np.abs(np.cumsum(change, axis=1)[:, :width])
-    return np.asarray(np.clip(inside, 0, 1).reshape(height, ROWS, width).mean(axis=1), np.float32)
+    return np.asarray(np.clip(inside, 0, 1), np.float32)
