@@ -230,6 +230,14 @@ def _as_ours(error: sqlite3.Error, path: Path) -> AmogusError:
         return IndexStateError(f"{path} is not a database", "name an index with --index DIR, or delete this folder")
     if code == sqlite3.SQLITE_CORRUPT:
         return IndexStateError(f"the index {folder} is damaged: {error}", DAMAGED_HINT)
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return IndexStateError(
+            f"the index {folder} was left in the middle of a change",
+            "`amogus repair` or the next `amogus index` brings it back to what was committed",
+        )
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
-        return IndexStateError(f"cannot use the index {folder}: {error}", "check the folder's permissions and its disk")
+        return IndexStateError(
+            f"cannot use the index {folder}: {error}{durable.room_left(folder)}",
+            "check the folder's permissions and its disk",
+        )
     return IndexStateError(f"the index {folder} does not answer: {error}", DAMAGED_HINT)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from amogus_search.errors import IndexStateError
-from amogus_search.store import generations, liveness, rows, schema
-from amogus_search.store.catalog import Catalog
+from amogus_search.store import generations, liveness, rows, schema, seal
+from amogus_search.store.catalog import CATALOG_NAME, Catalog
 
 _TABLES = ("meta", "contents", "detections", "scores", "vectors", "files", "generations")
 _WITHOUT_CONTENT = "SELECT DISTINCT sha256, sha256 FROM {} WHERE sha256 NOT IN (SELECT sha256 FROM contents)"
@@ -80,6 +80,7 @@ def verify(folder: Path, catalog: Catalog) -> list[str]:
             problems.append(error.problem)
     with catalog.snapshot():
         problems += _files(folder, catalog)
+    problems += seal.problems(folder / CATALOG_NAME)
     return list(dict.fromkeys(problems))
 
 

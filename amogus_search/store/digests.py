@@ -39,28 +39,29 @@ def read_checked(path: Path, sha256: str) -> bytes | Path | None:
             return data if hashlib.sha256(data).hexdigest() == sha256 else None
     except OSError:
         return None
-    if _noted(path) == (sha256, _looks(path)):
+    if _noted(path) == (sha256, looks(path)):
         return path
-    looks = _looks(path)
+    seen = looks(path)
     if digest(path) != sha256:
         return None
-    note(path, sha256, looks)
+    note(path, sha256, seen)
     return path
 
 
-def note(path: Path, sha256: str, looks: list[int] | None = None) -> None:
+def note(path: Path, sha256: str, seen: list[int] | None = None) -> None:
     """Remember beside a large file that it was hashed; does nothing where nothing can be written."""
-    looks = _looks(path) if looks is None else looks
-    if looks is None or looks[0] <= ALWAYS_HASHED:
+    seen = looks(path) if seen is None else seen
+    if seen is None or seen[0] <= ALWAYS_HASHED:
         return
     part = path.with_name(f"{path.name}{NOTE_SUFFIX}.{os.getpid()}.part")
     with suppress(OSError):
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump({"sha256": sha256, "looks": looks}, file)
+            json.dump({"sha256": sha256, "looks": seen}, file)
         part.replace(path.with_name(path.name + NOTE_SUFFIX))
 
 
-def _looks(path: Path) -> list[int] | None:
+def looks(path: Path) -> list[int] | None:
+    """What a file looks like without reading it: size, times, inode, device; None if it cannot be asked."""
     try:
         stat = path.stat()
     except OSError:

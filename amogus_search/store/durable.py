@@ -27,7 +27,7 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        _sync(folder.parent)
+        sync(folder.parent)
 
 
 def write(path: Path, fill: Callable[[Path], object]) -> str:
@@ -41,12 +41,12 @@ def write(path: Path, fill: Callable[[Path], object]) -> str:
         part.unlink(missing_ok=True)
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         fill(part)
-        _sync(part)
+        sync(part)
         sha256 = digests.digest(part)
         if sha256 is None:
             raise OSError("it cannot be read back")
         part.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException:
         discard(part)
         raise
@@ -81,7 +81,12 @@ def room_left(folder: Path) -> str:
     return ""
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make a file's content, or a folder's names, survive a power cut.
+
+    Raises:
+        OSError: the disk does not do it.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from amogus_search.core.types import FileEntry, FileStat, SkippedImage
@@ -28,9 +28,17 @@ class KnownFile:
     tag: str = ""
 
 
-def known_files(catalog: Catalog) -> dict[bytes, KnownFile]:
-    """Every live file by path; each row is checked."""
-    return dict(_known(row) for row in catalog.stream(f"{_ALL} WHERE state != 'removed'"))
+def known_files(catalog: Catalog, under: Sequence[bytes] | None = None) -> dict[bytes, KnownFile]:
+    """Every live file by path, or those that are or lie in one of the paths `under`; each row is checked."""
+    live = f"{_ALL} WHERE state != 'removed'"
+    if under is None:
+        return dict(_known(row) for row in catalog.stream(live))
+    found: dict[bytes, KnownFile] = {}
+    for path in under:
+        inside = path.rstrip(b"/")
+        of = (path, inside + b"/", inside + b"0")  # "0" comes right after "/"
+        found.update(_known(row) for row in catalog.stream(f"{live} AND (path = ? OR (path > ? AND path < ?))", of))
+    return found
 
 
 def known_file(catalog: Catalog, path: bytes) -> KnownFile | None:
@@ -88,6 +96,16 @@ def set_in_flight(catalog: Catalog, paths: Iterable[bytes]) -> None:
     sql = "INSERT INTO in_flight VALUES (?, 0) ON CONFLICT (path) DO UPDATE SET deaths = deaths + 1"
     with catalog.transaction():
         catalog.run_many(sql, [(path,) for path in paths])
+
+
+def keep_in_flight(catalog: Catalog, deaths: Mapping[bytes, int]) -> None:
+    """Make these the only ones on the list, with so many deaths before; writes nothing where they are that already."""
+    before = in_flight(catalog)
+    if before == {path: count + 1 for path, count in deaths.items()}:
+        return
+    with catalog.transaction():
+        catalog.run_many("DELETE FROM in_flight WHERE path = ?", [(path,) for path in before])
+        catalog.run_many("INSERT INTO in_flight VALUES (?, ?)", sorted(deaths.items()))
 
 
 def _known(row: rows.Row) -> tuple[bytes, KnownFile]:

@@ -6,12 +6,13 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from amogus_search.core.motif import Motif
 from amogus_search.errors import IdentityMismatchError, IndexStateError
-from amogus_search.store import durable, schema, vectors
+from amogus_search.store import durable, schema, seal, vectors
 from amogus_search.store.catalog import CATALOG_NAME, Catalog
 from amogus_search.store.lock import LOCK_NAME, WriterLock
 
@@ -40,7 +41,24 @@ def open_to_read(folder: Path, identity: Identity | None = None) -> Catalog:
     return catalog
 
 
-def open_to_write(folder: Path, *, create: bool, identity: Identity | None, motif: Motif) -> tuple[WriterLock, Catalog]:
+@dataclass
+class Writer:
+    """The writer role of an index, with its catalogue; made by `open_to_write`."""
+
+    folder: Path
+    lock: WriterLock
+    catalog: Catalog
+    seal: seal.Seal | None
+
+    def close(self) -> None:
+        """Close the catalogue, seal it, and give up the role; may be called twice."""
+        self.catalog.close()
+        if self.lock.is_held:
+            seal.put_on(self.folder / CATALOG_NAME, self.seal)
+        self.lock.release()
+
+
+def open_to_write(folder: Path, *, create: bool, identity: Identity | None, motif: Motif) -> Writer:
     """The writer role and the catalogue, created or migrated as need be; errors as for `Index.open`."""
     if create:
         _make_folder(folder)
@@ -49,6 +67,7 @@ def open_to_write(folder: Path, *, create: bool, identity: Identity | None, moti
     lock = WriterLock(folder)
     try:
         _sweep(folder)
+        before = _unsealed(folder)
         catalog = Catalog(folder / CATALOG_NAME, write=True)
         try:
             _bring_up(catalog, folder, identity, motif)
@@ -59,7 +78,17 @@ def open_to_write(folder: Path, *, create: bool, identity: Identity | None, moti
     except BaseException:
         lock.release()
         raise
-    return lock, catalog
+    return Writer(folder, lock, catalog, before)
+
+
+def _unsealed(folder: Path) -> seal.Seal | None:
+    try:
+        return seal.break_open(folder / CATALOG_NAME)
+    except OSError as error:
+        raise IndexStateError(
+            f"cannot write in the index {folder}: {error.strerror}{durable.room_left(folder)}",
+            "check the folder's permissions and its disk",
+        ) from error
 
 
 def _bring_up(catalog: Catalog, folder: Path, identity: Identity | None, motif: Motif) -> None:

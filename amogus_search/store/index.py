@@ -7,7 +7,7 @@ with Index.open("index/default") as index:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -24,9 +24,8 @@ from amogus_search.store import answers, checks, contents, files, folder, publis
 from amogus_search.store.catalog import Catalog
 from amogus_search.store.columns import where_columns
 from amogus_search.store.files import KnownFile
-from amogus_search.store.folder import Identity
+from amogus_search.store.folder import Identity, Writer
 from amogus_search.store.hits import Reading, Wanted
-from amogus_search.store.lock import WriterLock
 from amogus_search.store.scoring import ScoreFn
 from amogus_search.store.searching import Kind, Searcher
 from amogus_search.store.state import search_state
@@ -44,10 +43,10 @@ class Index:
     `identity` says whose answers it holds; `motif_name`, `keypoint_names` and `evidence_names` what was hunted.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog, lock: WriterLock | None) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, writer: Writer | None) -> None:
         self.folder = folder
         self._catalog = catalog
-        self._lock = lock
+        self._writer = writer
         self._searcher = Searcher(folder, catalog)
         self._score: ScoreFn | None = None
         self.identity: dict[str, object] = catalog.read_identity()
@@ -78,24 +77,21 @@ class Index:
             IndexLockedError: another process is writing it.
             MissingExtraError: with "w": the identity has an embedder, and FAISS is not installed.
         """
-        path, lock = Path(folder_path), None
+        path, writer = Path(folder_path), None
         if mode == "r":
             catalog = folder.open_to_read(path, identity)
         else:
-            lock, catalog = folder.open_to_write(path, create=create, identity=identity, motif=motif or Motif("none"))
+            writer = folder.open_to_write(path, create=create, identity=identity, motif=motif or Motif("none"))
+            catalog = writer.catalog
         try:
-            return cls(path, catalog, lock)
+            return cls(path, catalog, writer)
         except BaseException:
-            catalog.close()
-            if lock is not None:
-                lock.release()
+            (writer or catalog).close()
             raise
 
     def close(self) -> None:
         """Close the files and give up the writer role; may be called twice."""
-        self._catalog.close()
-        if self._lock is not None:
-            self._lock.release()
+        (self._writer or self._catalog).close()
 
     def __enter__(self) -> Self:
         return self
@@ -103,9 +99,9 @@ class Index:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def known_files(self) -> dict[bytes, KnownFile]:
-        """Every live file, indexed or skipped, by path; tombstones are not among them."""
-        return files.known_files(self._catalog)
+    def known_files(self, under: Sequence[bytes] | None = None) -> dict[bytes, KnownFile]:
+        """Every live file, indexed or skipped, by path; with `under`, those that are or lie in these."""
+        return files.known_files(self._catalog, under)
 
     def known_file(self, path: bytes) -> KnownFile | None:
         """One live file by its absolute path; None if there is no such file in the index."""
@@ -122,8 +118,12 @@ class Index:
     # Writing, each call one transaction
 
     def set_in_flight(self, paths: Iterable[bytes]) -> None:
-        """Note files that are about to be decoded; `write` takes them off the list."""
+        """Note files that are about to be looked at; `write` takes them off the list."""
         files.set_in_flight(self._catalog, paths)
+
+    def keep_in_flight(self, deaths: Mapping[bytes, int]) -> None:
+        """Make these the only ones on that list: path -> in how many runs they were on it that died."""
+        files.keep_in_flight(self._catalog, deaths)
 
     def write(
         self,
@@ -306,7 +306,7 @@ class Index:
 
     def repair(self) -> list[str]:
         """Drop what is damaged, so that the next `amogus index` does it again; what was done, a line each."""
-        if self._lock is None:
+        if self._writer is None:
             raise UsageError("an index opened for reading cannot be repaired", "open it with mode 'w'")
         return repairs.repair(self.folder, self._catalog)
 

@@ -27,6 +27,7 @@ class WriterLock:
 
     def __init__(self, folder: Path) -> None:
         path = folder / LOCK_NAME
+        self._is_held = False
         try:
             self._fd: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -42,11 +43,20 @@ class WriterLock:
         except OSError as error:
             self.release()
             raise IndexStateError(f"cannot lock the index {folder}: {error.strerror}", _OWN_PLACE) from error
+        self._is_held = True
         _sign(self._fd)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it was not given up yet."""
+        return self._fd is not None
+
     def release(self) -> None:
-        """Give the role up; may be called twice."""
+        """Give the role up; may be called twice. What the file says of its holder is deleted."""
         if self._fd is not None:
+            if self._is_held:
+                with suppress(OSError):
+                    os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
 

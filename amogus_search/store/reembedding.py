@@ -18,7 +18,7 @@ from amogus_search.errors import AmogusError, IndexStateError
 from amogus_search.store import folder as index_folder
 from amogus_search.store import generations, rows, staging
 from amogus_search.store.catalog import CATALOG_NAME, Catalog
-from amogus_search.store.lock import WriterLock
+from amogus_search.store.folder import Writer
 from amogus_search.store.staging import Staging, StagingDamagedError
 
 _LIVE_CONTENTS = (
@@ -56,10 +56,10 @@ class Forgotten:
 class Reembedding:
     """The writer role of an index, for exchanging its vectors; made by `Reembedding.open`. A context manager."""
 
-    def __init__(self, folder: Path, lock: WriterLock, catalog: Catalog, identity: Mapping[str, object]) -> None:
+    def __init__(self, folder: Path, writer: Writer, identity: Mapping[str, object]) -> None:
         self.folder = folder
-        self._lock = lock
-        self._catalog = catalog
+        self._writer = writer
+        self._catalog = catalog = writer.catalog
         self._identity = dict(identity)
         self._names = catalog.read_motif()[1:]
         self._staging = Staging.open(folder, identity)
@@ -75,19 +75,17 @@ class Reembedding:
 
         Raises: as `Index.open`.
         """
-        lock, catalog = index_folder.open_to_write(folder, create=False, identity=before, motif=Motif("none"))
+        writer = index_folder.open_to_write(folder, create=False, identity=before, motif=Motif("none"))
         try:
-            return cls(folder, lock, catalog, identity)
+            return cls(folder, writer, identity)
         except BaseException:
-            catalog.close()
-            lock.release()
+            writer.close()
             raise
 
     def close(self) -> None:
         """Close the files and give up the writer role; what is staged is kept."""
         self._staging.close()
-        self._catalog.close()
-        self._lock.release()
+        self._writer.close()
 
     def __enter__(self) -> Reembedding:
         return self

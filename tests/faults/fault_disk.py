@@ -102,9 +102,10 @@ class Disk:
         if hit and fault.kind == "short" and name == "write" and size > 1:
             size //= 2
             details = (details[0][:size], *details[1:])
+        before = 0 if self.mark is None else len(self.mark.digests)
         result = do(size)
         if self.records:
-            self.log.append(Operation(name, path, details, self.mark))
+            self.log.append(Operation(name, path, details, before))
         if hit and fault.kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         return result
@@ -212,6 +213,10 @@ class Disk:
                     os.truncate(path, size)
 
             try:
+                if self.fault.kind == "short" and self.done + 1 == self.fault.at:
+                    self.done += 1
+                    do(len(content) // 2)
+                    raise OSError(errno.EIO, "short write")  # FAISS counts, and does not try the rest
                 return self.apply("write", path, do, len(content), (content, 0))
             except OSError as error:  # as FAISS says it
                 raise RuntimeError(f"Error: write error in {path}: {error.strerror}") from error

@@ -127,7 +127,9 @@ def fill(index_dir: Path, photos: Path, reader: object = None, **options: object
     with Index.open(index_dir, "w", create=True, identity=IDENTITY, motif=RED_BOX) as index:
         index.rescore("half", half)
         models = Models(FakeDetector(), FakeEmbedder(8), PROFILES["fast"])
-        return index_images([FolderSource([photos])], reader or InProcess(), models, index, settings=settings, **options)
+        return index_images(
+            [FolderSource([photos])], reader or InProcess(), models, index, settings=settings, **options
+        )
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,12 @@ def answers(index_dir: Path) -> list[tuple[bytes, float]]:
     """What a user gets: the best, and the most similar to red."""
     with Index.open(index_dir) as index:
         red = np.asarray([1, 0, 0, 0.05, 0, 0, 0, 0], np.float32)
-        hits = [*index.best_images(None), *index.similar(red, None)]
+        hits = index.best_images(None)
+        if index.counts()["vectors"]:
+            hits += index.similar(red, None)
     return [(hit.path, round(float(hit.score), 6)) for hit in hits]
 
 
 def leftovers(index_dir: Path) -> list[str]:
     """Files that a finished run must not leave."""
     return sorted(name for name in os.listdir(index_dir) if name.endswith(".part") or name.startswith("probe"))
-

@@ -1,0 +1,87 @@
+"""A digest of the whole catalogue while nobody writes it: finds flipped bits where no row's checksum looks.
+
+SQLite has bytes of its own between the rows, and some that mean nothing. The seal is broken, durably, before a writer
+may change anything, and put on when it closes the file; a killed writer leaves none, and then only rows are checked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from amogus_search.store import digests, durable
+
+SUFFIX = ".seal"
+_LONGEST = 4096
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What a catalogue was when it was closed: its sha256, and what it looked like (`digests.looks`)."""
+
+    sha256: str
+    looks: tuple[int, ...]
+
+
+def break_open(catalog: Path) -> Seal | None:
+    """Take the seal off before writing; what it said, if the file still looks like that.
+
+    Raises:
+        OSError: it cannot be taken off, so nothing may be written.
+    """
+    path = _path(catalog)
+    if not path.exists():
+        return None
+    seal = _read(path)
+    path.unlink()
+    durable.sync(path.parent)
+    return seal if seal is not None and list(seal.looks) == digests.looks(catalog) else None
+
+
+def put_on(catalog: Path, before: Seal | None) -> None:
+    """Seal a catalogue that was closed; not one whose log could not be worked in, since a reader has it open.
+
+    Args:
+        catalog: the file.
+        before: what `break_open` gave; spares reading a file that has not changed.
+    """
+    with suppress(OSError):  # a full disk: the rows have their checksums
+        log = catalog.with_name(catalog.name + "-wal")
+        if not catalog.exists() or (log.exists() and log.stat().st_size):
+            return
+        looks = digests.looks(catalog)
+        same = before is not None and list(before.looks) == looks
+        sha256 = before.sha256 if same and before is not None else digests.digest(catalog)
+        if looks is None or sha256 is None or digests.looks(catalog) != looks:
+            return
+        text = json.dumps({"sha256": sha256, "looks": looks}).encode()
+        durable.write(_path(catalog), lambda part: durable.put_bytes(part, text))
+
+
+def problems(catalog: Path) -> list[str]:
+    """What is wrong with a sealed catalogue, a line each; nothing can be said of one without a seal."""
+    path = _path(catalog)
+    with suppress(FileNotFoundError):
+        before = path.read_bytes()[:_LONGEST]
+        seal = _read(path)
+        if seal is not None and digests.digest(catalog) == seal.sha256:
+            return []
+        if path.read_bytes()[:_LONGEST] == before:  # else a writer came in between
+            return [f"{catalog.name} is not as it was when it was closed: bits of it, or of its seal, have changed"]
+    return []
+
+
+def _path(catalog: Path) -> Path:
+    return catalog.with_name(catalog.name + SUFFIX)
+
+
+def _read(path: Path) -> Seal | None:
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            stored = json.loads(file.read(_LONGEST))
+        return Seal(str(stored["sha256"]), tuple(int(value) for value in stored["looks"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,3 @@
+"""Seeded bugs."""
+
+BUGS = {}

@@ -1,0 +1,31 @@
+"""Runs one check in this process: CHECK BASE SIZE SEED [BUG]; prints what it came to as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def main(check: str, base: str, size: str, seed: str, bug: str = "") -> None:
+    """See above."""
+    sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+    os.umask(0o022)
+    import faiss
+    import fault_bugs
+    import fault_checks
+
+    faiss.omp_set_num_threads(1)
+    if bug:
+        fault_bugs.BUGS[bug].seed()
+    Path(base).mkdir(parents=True, exist_ok=True)
+    outcome = fault_checks.CHECKS[check](Path(base), int(size), int(seed))
+    sys.stdout.write(json.dumps(asdict(outcome)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
