@@ -19,6 +19,7 @@ from amogus_search.settings import DEFAULT_PROFILE, NOWHERE, PREPROCESSING_VERSI
 from amogus_search.sources.folder import FolderSource
 from amogus_search.sources.workers import DecodePool
 from amogus_search.store import reembedding
+from amogus_search.store.crashes import crash_mark
 from amogus_search.store.index import Index
 from amogus_search.store.reembedding import Reembedding
 
@@ -109,7 +110,10 @@ def index_paths(
         again = _exchange_vectors(Path(folder), before, identity, embedder=embedder, choice=choice, run=run, pool=pool)
         if again is not None and again.interrupted:
             return _stopped(Path(folder), before, again)
-        with Index.open(folder, "w", create=True, identity=identity, motif=finder.detector.motif) as index:
+        with (
+            Index.open(folder, "w", create=True, identity=identity, motif=finder.detector.motif) as index,
+            crash_mark(index.folder) as crashed,
+        ):
             if run.budget is not None:
                 index.set_search_budget(run.budget(index.search_budget))
             calibration = finder.calibration
@@ -126,6 +130,7 @@ def index_paths(
                 should_stop=run.should_stop,
                 confirm_deletions=run.confirm_deletions,
                 retry_skipped=run.retry_skipped,
+                crashed=crashed,
             )
             notes = [*_notes_on(again), *report.notes, *_tidied(index, choice)]
     return replace(report, reembedded=again.regions if again else 0, notes=tuple(notes))

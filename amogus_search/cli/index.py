@@ -54,7 +54,12 @@ def index(
         bool, typer.Option("--confirm-deletions", help="Missing files were really deleted, however many.")
     ] = False,
     retry_skipped: Annotated[
-        bool, typer.Option("--retry-skipped", help="Try files again that could not be read before.")
+        bool,
+        typer.Option(
+            "--retry-failed",
+            "--retry-skipped",
+            help="Try files again that could not be read before, or killed a process.",
+        ),
     ] = False,
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,

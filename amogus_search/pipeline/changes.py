@@ -43,6 +43,7 @@ def compare(
     *,
     decoders: str | None = None,
     forget_empty_roots: bool = False,
+    scopes: Sequence[bytes] | None = None,
 ) -> Changes:
     """What is to be done for the scanned entries.
 
@@ -52,6 +53,8 @@ def compare(
         roots: what was scanned; known files elsewhere are left alone.
         decoders: version of the decoders; files that others skipped are tried again. None: all skipped ones are.
         forget_empty_roots: count the files of a root without any entry as gone; without it they are kept.
+        scopes: only these were scanned, being roots or paths in them; the caller knows that the others' roots are
+            there, so that a scope without any entry is gone. None: all roots were.
     """
     changes = Changes(0, [], [], [], [])
     seen: set[bytes] = set()
@@ -69,9 +72,10 @@ def compare(
             changes.to_read.append(entry)
         else:
             changes.still_skipped.append(before.reason)
-    kept_roots, notes = _roots_that_count(roots, seen, known, forget_empty_roots)
+    scanned = set(roots if scopes is None else scopes)
+    counting, notes = _roots_that_count([root for root in roots if root in scanned], seen, known, forget_empty_roots)
     unreadable = {problem.entry.path for problem in changes.unusable if problem.reason in ACCESS_REASONS}
-    missing = [path for path in _under(kept_roots, known) if path not in seen]
+    missing = [path for path in _under([*counting, *(scanned - set(roots))], known) if path not in seen]
     kept = set(_under(unreadable, missing))
     if kept:
         notes.append(f"{len(kept)} known files lie in folders that cannot be read now; they are kept.")
@@ -95,6 +99,25 @@ def refuse_mass_loss(
             f"{lost} of {of_all} known files are gone, as if a disk were not mounted; nothing was changed",
             "if they were really deleted, run it again with --confirm-deletions",
         )
+
+
+def guarded(
+    changes: Changes,
+    known: Mapping[bytes, KnownFile],
+    roots: Sequence[bytes],
+    settings: IndexSettings,
+    *,
+    keep_missing: bool,
+) -> Changes:
+    """The same if not too much is gone at once; otherwise an error, or without what is gone and with a note."""
+    try:
+        refuse_mass_loss(changes, known, roots, settings)
+    except AmogusError as error:
+        if not keep_missing:
+            raise
+        note = f"{error.problem.removesuffix('; nothing was changed')}; they are kept: {error.hint}."
+        return replace(changes, gone=[], notes=[*changes.notes, note])
+    return changes
 
 
 def known_sizes(known: Mapping[bytes, KnownFile]) -> frozenset[int]:

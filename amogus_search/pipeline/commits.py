@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -39,6 +39,16 @@ class InTurns:
         """Store a batch, in one transaction."""
         with self._turn:
             self._index.write(added=batch.added, attached=batch.attached, skipped=batch.skipped, skip_tag=skip_tag)
+
+    def set_in_flight(self, paths: Sequence[bytes]) -> None:
+        """See `IndexStore.set_in_flight`."""
+        with self._turn:
+            self._index.set_in_flight(paths)
+
+    def keep_in_flight(self, deaths: Mapping[bytes, int]) -> None:
+        """See `IndexStore.keep_in_flight`."""
+        with self._turn:
+            self._index.keep_in_flight(deaths)
 
     def remove(self, paths: Sequence[bytes]) -> None:
         """Store that files are gone, in one transaction."""

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 
 from amogus_search.core.paths import display_path
 from amogus_search.errors import AmogusError
-from amogus_search.pipeline.changes import compare, refuse_mass_loss
+from amogus_search.pipeline.changes import compare, guarded
 from amogus_search.pipeline.index_ports import FileReader, IndexStore, RootedSource
 from amogus_search.pipeline.index_run import IndexReport, Models, Run
 from amogus_search.pipeline.progress import Progress, Silent
+from amogus_search.pipeline.suspects import judge
 from amogus_search.settings import INDEX, IndexSettings
 
 __all__ = ["IndexReport", "Models", "index_images", "refuse_index_in_source"]
@@ -31,6 +32,9 @@ def index_images(
     should_stop: Callable[[], bool] = lambda: False,
     confirm_deletions: bool = False,
     retry_skipped: bool = False,
+    keep_missing: bool = False,
+    scopes: Sequence[bytes] | None = None,
+    crashed: bool = False,
 ) -> IndexReport:
     """Bring an index up to date with its sources.
 
@@ -44,20 +48,27 @@ def index_images(
         should_stop: asked between pictures; once true, the pictures at hand are finished and kept.
         confirm_deletions: remove missing files however many they are.
         retry_skipped: read files again that were skipped before.
+        keep_missing: when too many known files are gone, keep them all and say so, instead of stopping.
+        scopes: the sources scan only these paths; None: all of their roots.
+        crashed: the last run died of a bug: what it had under way is tried alone first, and given up if it dies again.
 
     Raises:
         AmogusError: a source finds nothing, or too many known files are gone; nothing was changed then.
     """
-    known = index.known_files()
+    known = index.known_files() if scopes is None else index.known_files(scopes)
     roots = [root for source in sources for root in source.roots]
     decoders = None if retry_skipped else reader.version
     with Run(reader, models, index, settings=settings, progress=progress, should_stop=should_stop) as run:
-        changes = compare(run.scan(sources), known, roots, decoders=decoders, forget_empty_roots=confirm_deletions)
+        changes = compare(
+            run.scan(sources), known, roots, decoders=decoders, forget_empty_roots=confirm_deletions, scopes=scopes
+        )
         if not confirm_deletions:
-            refuse_mass_loss(changes, known, roots, settings)
+            many = scopes is not None and len(changes.gone) > settings.gone_least
+            all_known = index.known_files() if many else known
+            changes = guarded(changes, all_known, roots, settings, keep_missing=keep_missing)
         try:
             run.take_stock(changes, known)
-            run.read_all(changes.to_read)
+            run.read_all(changes.to_read, judge(index.in_flight(), crashed=crashed), again=retry_skipped)
             interrupted = should_stop()
         except KeyboardInterrupt:
             interrupted = True

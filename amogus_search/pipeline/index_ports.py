@@ -58,8 +58,8 @@ class KnownFile(Protocol):
 class IndexStore(Protocol):
     """What indexing needs of an index. Everything goes in through `write`, each call one transaction."""
 
-    def known_files(self) -> Mapping[bytes, KnownFile]:
-        """Every file that is in the index or was skipped, by path."""
+    def known_files(self, under: Sequence[bytes] | None = None) -> Mapping[bytes, KnownFile]:
+        """Every file that is in the index or was skipped, by path; with `under`, those that are or lie in these."""
         ...
 
     def has_content(self, sha256: str) -> bool:
@@ -79,6 +79,18 @@ class IndexStore(Protocol):
 
         Writing the same twice is as writing it once.
         """
+        ...
+
+    def in_flight(self) -> Mapping[bytes, int]:
+        """Files that were noted by a run which died before it stored them -> how many runs died so."""
+        ...
+
+    def set_in_flight(self, paths: Sequence[bytes]) -> None:
+        """Note files that are about to be looked at; `write` takes them off."""
+        ...
+
+    def keep_in_flight(self, deaths: Mapping[bytes, int]) -> None:
+        """Make these the only ones that are noted: path -> in how many runs they were noted that died."""
         ...
 
     def publish(self) -> bool:

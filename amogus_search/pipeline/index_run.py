@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 
 from amogus_search.core.types import ACCESS_REASONS, FileEntry, SkippedImage
-from amogus_search.pipeline.ahead import Ahead
+from amogus_search.pipeline.ahead import Ahead, Put
 from amogus_search.pipeline.changes import Changes, known_sizes, trusted_stat
 from amogus_search.pipeline.commits import Batch, InTurns, Writer
 from amogus_search.pipeline.detect import Prepared, detect_images
@@ -18,6 +18,7 @@ from amogus_search.pipeline.embed import embed_findings
 from amogus_search.pipeline.index_ports import FileReader, IndexStore, KnownFile, RootedSource
 from amogus_search.pipeline.progress import Progress
 from amogus_search.pipeline.reading import Copy, Event, Reading
+from amogus_search.pipeline.suspects import Suspects, condemned, remembered
 from amogus_search.ports import Detector, Embedder, Verifier
 from amogus_search.settings import AHEAD, DETECT, AheadSettings, DetectSettings, IndexSettings, Profile
 
@@ -46,6 +47,7 @@ class IndexReport:
     interrupted: somebody stopped it; everything counted above is kept
     notes:       what the user should know, in full sentences
     reembedded:  regions that were in the index before and got vectors of another embedder
+    changed:     of the indexed ones, those that the index knew with other content
     """
 
     scanned: int
@@ -60,6 +62,7 @@ class IndexReport:
     reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     reembedded: int = 0
+    changed: int = 0
 
     @property
     def inaccessible(self) -> int:
@@ -92,7 +95,7 @@ class Run:
         self._batch = Batch()
         self._waiting: list[tuple[FileEntry, str]] = []
         self._reasons: Counter[str] = Counter()
-        self._indexed = self._reused = self._unchanged = self._removed = self._total = 0
+        self._indexed = self._changed = self._reused = self._unchanged = self._removed = self._total = 0
         self._scan_started_ns = time.time_ns()
         self._started = self._committed_at = time.monotonic()
 
@@ -122,10 +125,31 @@ class Run:
             self._skip(skipped)
         self._tell()
 
-    def read_all(self, entries: Sequence[FileEntry], ahead: AheadSettings = AHEAD) -> None:
-        """Hash, decode, look at and embed the files, committing as it goes."""
+    def read_all(self, entries: Sequence[FileEntry], suspects: Suspects, *, again: bool = False) -> None:
+        """Hash, decode, look at and embed the files, committing as it goes; suspects one by one, and first.
+
+        Args:
+            entries: the files.
+            suspects: what was under way when the last run died.
+            again: also what cost a process before.
+        """
+        costly, sizes = ({}, frozenset[int]()) if again else remembered(self._known, self._reader.version)
+        read = partial(self._reading.read, windows=AHEAD.windows, costly=costly)
+        sizes |= known_sizes(self._known)
+        others: list[FileEntry] = []
+        for entry in entries:
+            if entry.path in suspects.condemned and not again:
+                self._skip(condemned(entry, suspects.condemned[entry.path], self._reader))
+            elif entry.path in suspects.alone:
+                self._index.keep_in_flight({entry.path: suspects.alone[entry.path]})
+                self._look_at(partial(read, [entry], sizes, notes=False))
+                self.finish()
+            else:
+                others.append(entry)
+        self._look_at(partial(read, others, sizes))
+
+    def _look_at(self, read: Callable[[Put[Event]], None], ahead: AheadSettings = AHEAD) -> None:
         models = self._models
-        read = partial(self._reading.read, entries, known_sizes(self._known), windows=ahead.windows)
         with Ahead[Event](read, most=ahead.pictures, most_bytes=ahead.bytes) as events:
             images = self._without_copies(events)
             found = detect_images(images, models.detector, models.profile, detect=models.settings)
@@ -134,7 +158,7 @@ class Run:
                     self._skip(item)
                 else:
                     self._batch.added.append(replace(item, entry=self._stamped(item.entry)))
-                    self._indexed += 1
+                    self._count_indexed(item.entry)
                 self._tell()
                 self._commit_if_due()
 
@@ -156,9 +180,10 @@ class Run:
         self._committed_at = time.monotonic()
 
     def finish(self) -> None:
-        """Write what waits, and return when all of it is durable."""
+        """Write what waits, and return when all of it is durable, and nothing is under way any more."""
         self.commit()
         self._writer.settle()
+        self._index.keep_in_flight({})
 
     def remove(self, gone: Sequence[bytes]) -> None:
         """Take files that are no longer there out of the index."""
@@ -177,6 +202,7 @@ class Run:
             skipped=skipped,
             removed=self._removed,
             reused=self._reused,
+            changed=self._changed,
             unfinished=self._total - scanned,
             interrupted=interrupted,
             seconds=time.monotonic() - self._started,
@@ -209,8 +235,13 @@ class Run:
         if before is not None and before.reason is None and before.sha256 == sha256:
             self._unchanged += 1
         else:
-            self._indexed += 1
+            self._count_indexed(entry)
             self._reused += 1
+
+    def _count_indexed(self, entry: FileEntry) -> None:
+        before = self._known.get(entry.path)
+        self._indexed += 1
+        self._changed += before is not None and before.reason is None
 
     def _skip(self, skipped: SkippedImage) -> None:
         self._reasons[skipped.reason] += 1

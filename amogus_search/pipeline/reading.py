@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from amogus_search.pipeline.ahead import Put
 from amogus_search.pipeline.commits import InTurns
 from amogus_search.pipeline.detect import Prepared, prepare
 from amogus_search.pipeline.index_ports import FileReader
+from amogus_search.pipeline.suspects import NOTED
 from amogus_search.ports import Detector
 from amogus_search.settings import Profile
 
@@ -53,16 +54,30 @@ class Reading:
         self._reader, self._index, self._should_stop = reader, index, should_stop
         self._detector, self._profile = detector, profile
         self._under_way: set[str] = set()
+        self._costly: Mapping[str, str] = {}
+        self._notes = True
 
-    def read(self, entries: Sequence[FileEntry], known_sizes: Container[int], put: Put[Event], *, windows: int) -> None:
+    def read(
+        self,
+        entries: Sequence[FileEntry],
+        known_sizes: Container[int],
+        put: Put[Event],
+        *,
+        windows: int,
+        costly: Mapping[str, str] | None = None,
+        notes: bool = True,
+    ) -> None:
         """Hand over what becomes of each file.
 
         Args:
             entries: the files.
-            known_sizes: only a file of one of these sizes can be a copy of one that is in the index.
+            known_sizes: only a file of one of these sizes can be a copy of one that is known.
             put: where to; may make it wait.
             windows: so many of a picture are cut ahead.
+            costly: contents that are not to be decoded -> why.
+            notes: note the files as in flight; otherwise somebody did.
         """
+        self._costly, self._notes = costly or {}, notes
         for image in self._reader.decode(self._not_copies(entries, known_sizes, put)):
             if isinstance(image, SkippedImage):
                 put(image)
@@ -83,21 +98,26 @@ class Reading:
         self, entries: Sequence[FileEntry], known_sizes: Container[int], put: Put[Event]
     ) -> Iterator[FileEntry]:
         """The files to be decoded: those whose size is that of a known one are hashed first."""
-        for entry in entries:
+        for number, entry in enumerate(entries):
             if self._should_stop():
                 return
+            if number % NOTED == 0 and self._notes:
+                self._index.set_in_flight([next_one.path for next_one in entries[number : number + NOTED]])
             copy = self._copy_of_known(entry, known_sizes)
             if copy is None:
                 yield entry
             else:
                 put(copy)
 
-    def _copy_of_known(self, entry: FileEntry, known_sizes: Container[int]) -> Copy | None:
-        """A file whose content is in the index already."""
+    def _copy_of_known(self, entry: FileEntry, known_sizes: Container[int]) -> Copy | SkippedImage | None:
+        """A file whose content is in the index already, or is known to cost a process."""
         if entry.stat is None or entry.stat.size not in known_sizes:
             return None
         try:
             sha256, stat = self._reader.digest(entry)
         except DecodeError:
             return None  # the decoder will find the same, and is the one to say so
-        return Copy(replace(entry, stat=stat), sha256, stored=True) if self._index.has_content(sha256) else None
+        stamped = replace(entry, stat=stat)
+        if sha256 in self._costly:
+            return SkippedImage(stamped, self._costly[sha256], "known by its content", sha256)
+        return Copy(stamped, sha256, stored=True) if self._index.has_content(sha256) else None

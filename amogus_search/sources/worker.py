@@ -112,6 +112,8 @@ def _maybe_poisoned(path: bytes, sha256: str, poison: dict[str, str]) -> None:
     action = poison.get(sha256) or poison.get(os.fsdecode(os.path.basename(path)))
     if action == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
+    elif action == "abort":
+        os.abort()
     elif action == "exit":
         os._exit(0)
     elif action == "memory":

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from amogus_search.core.types import DecodedImage, FileEntry, FileStat, SkippedImage
-from amogus_search.errors import AmogusError
+from amogus_search.errors import AmogusError, DecodeError
 from amogus_search.settings import DECODE, DecodeSettings
 from amogus_search.sources import wire
 from amogus_search.sources.decode import decoder_versions, hash_file
@@ -104,7 +104,7 @@ class DecodePool:
         if isinstance(result, SkippedImage) and result.reason in ("decoder_crash", "changed_while_reading"):
             with self._alone:  # a second chance: the first death may have been a neighbour's, or the system's doing
                 result = self._attempt(entry, number, budget)
-        return result
+        return _with_digest(result) if isinstance(result, SkippedImage) else result
 
     def _attempt(self, entry: FileEntry, number: int, budget: _Budget) -> _Result:
         worker = self._take()
@@ -180,6 +180,16 @@ class _Budget:
         with self._changed:
             self._open = True
             self._changed.notify_all()
+
+
+def _with_digest(skipped: SkippedImage) -> SkippedImage:
+    """With the digest that the worker died over or did not get to say: the content is to be known again."""
+    if skipped.sha256 or skipped.reason not in ("decoder_crash", "timeout"):
+        return skipped
+    try:
+        return dataclasses.replace(skipped, sha256=hash_file(skipped.entry.path)[0])
+    except DecodeError:
+        return skipped
 
 
 def _next_result(window: deque[Future[_Result]], budget: _Budget) -> _Result:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,15 @@ class MemoryIndex:
             self.files[skip.entry.path] = Remembered(skip.entry.stat, skip.sha256, skip.reason, skip_tag)
         for path in removed:
             del self.files[path]
+
+    def in_flight(self) -> dict[bytes, int]:
+        return {}
+
+    def set_in_flight(self, paths: Sequence[bytes]) -> None:
+        pass
+
+    def keep_in_flight(self, deaths: Mapping[bytes, int]) -> None:
+        pass
 
     def publish(self) -> bool:
         return True
