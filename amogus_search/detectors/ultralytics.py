@@ -6,10 +6,13 @@ it is told not to first; its settings go to a private folder.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,19 @@ closer look may be worth it."""
 _VERSION = 1
 
 
-def _import() -> Any:
+@cache
+def keep_to_itself() -> None:
+    """Tell ultralytics, before its import, to ask no network, install nothing and load no code; settings go to a folder
+    that is gone at the end of the process.
+    """
     os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false", ULTRALYTICS_SAFE_LOAD="1")
-    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="amogus-yolo-"))
+    if "YOLO_CONFIG_DIR" not in os.environ:
+        folder = os.environ["YOLO_CONFIG_DIR"] = tempfile.mkdtemp(prefix="amogus-yolo-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _import() -> Any:
+    keep_to_itself()
     try:
         import ultralytics
     except ImportError as error:

@@ -5,8 +5,6 @@ One door to ultralytics for training. It is told, before it is imported, not to 
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,14 +16,10 @@ from safetensors.torch import load_file, save_file
 
 from amogus_search.core import yolo
 from amogus_search.core.types import Detections
+from amogus_search.detectors.ultralytics import keep_to_itself
 from amogus_search.errors import MissingExtraError, WeightsError
 from amogus_search.training.detector_settings import ARCHITECTURES
 from amogus_search.training.pose_data import Sample
-
-
-def _quiet_ultralytics() -> None:
-    os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false")
-    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="amogus-yolo-"))
 
 
 def build(architecture: str, keypoints: int) -> torch.nn.Module:
@@ -38,7 +32,7 @@ def build(architecture: str, keypoints: int) -> torch.nn.Module:
         MissingExtraError: ultralytics is not installed.
         WeightsError: it knows no such architecture.
     """
-    _quiet_ultralytics()
+    keep_to_itself()
     try:
         from ultralytics.cfg import get_cfg
         from ultralytics.nn.tasks import DetectionModel, PoseModel, yaml_model_load

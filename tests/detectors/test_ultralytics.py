@@ -1,5 +1,10 @@
 """Models of all three kinds, randomly initialised on the spot, through every door that they can come in by."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -140,3 +145,16 @@ def test_findings_of_a_foreign_segmentation_model_go_through_the_pipeline(files,
         (found,) = detect(tmp_path / "a.png", detector=str(file), threshold=Threshold())
         assert len(found.detections) > 0
         assert np.isnan(found.scores.amogusness).all()
+
+
+def test_its_settings_leave_no_folder_behind(tmp_path):
+    """They once did, one for every process that ran."""
+    script = (
+        "from amogus_search.detectors.ultralytics import keep_to_itself; keep_to_itself(); "
+        "import os, ultralytics; print(os.environ['YOLO_CONFIG_DIR'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "YOLO_CONFIG_DIR"}
+    environment |= {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
