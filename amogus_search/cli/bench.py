@@ -8,6 +8,8 @@ from amogus_search.cli import (
     bench_copies,
     bench_detector,
     bench_engine,
+    bench_index,
+    bench_profile,
     bench_search,
     bench_slicing,
     bench_tiles,
@@ -25,5 +27,7 @@ for command in (
     bench_engine,
     bench_slicing,
     bench_wholes,
+    bench_profile,
+    bench_index,
 ):
     command.register(app)
