@@ -14,7 +14,7 @@ from amogus_search.core.calibration import Calibration, uncalibrated
 from amogus_search.core.thresholds import Threshold
 from amogus_search.core.types import DecodedImage, Detections, FileEntry, FindingScores, SkippedImage
 from amogus_search.errors import UsageError
-from amogus_search.pipeline.detect import detect_images
+from amogus_search.pipeline.detect import decode_px, detect_images
 from amogus_search.pipeline.embed import verify_findings
 from amogus_search.ports import Detector, Verifier
 from amogus_search.settings import DEFAULT_PROFILE, DEFAULT_THRESHOLD, DETECT, PROFILES, DetectSettings, Profile
@@ -111,7 +111,7 @@ def detect(
         raise UsageError(f"there is no profile called {profile!r}", f"there are: {', '.join(PROFILES)}")
     named = [paths] if isinstance(paths, (str, PathLike)) else paths
     source, finder = FolderSource([fsencode(path) for path in named]), Finder.load(detector)
-    with DecodePool() as pool:
+    with DecodePool(max_side=decode_px(finder.detector, PROFILES[profile])) as pool:
         for item in finder.find(pool.decode(source.scan()), PROFILES[profile]):
             yield item.keep(threshold) if isinstance(item, Found) else item
 

@@ -26,6 +26,7 @@ from amogus_search.errors import AmogusError, UsageError
 from amogus_search.exports.json_form import image_json, skipped_image_json
 from amogus_search.exports.table import FINDING_COLUMNS, finding_columns
 from amogus_search.finder import DEFAULT, Finder, Found
+from amogus_search.pipeline.detect import decode_px
 from amogus_search.settings import DEFAULT_PROFILE, PROFILES
 from amogus_search.sources.folder import FolderSource
 from amogus_search.sources.workers import DecodePool
@@ -90,7 +91,7 @@ class Detector:
             items = tuple(self._kept(arrays, threshold))
         else:
             source = FolderSource([os.fsencode(path) for path in given])  # type: ignore[arg-type]
-            with DecodePool() as pool:
+            with DecodePool(max_side=decode_px(self._finder.detector, PROFILES[self.profile])) as pool:
                 items = tuple(self._kept(pool.decode(source.scan()), threshold))
         return Findings(items, self.evidence_names, {image.entry.path: image for image in arrays})
 

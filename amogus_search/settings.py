@@ -18,6 +18,8 @@ class Profile:
     native_tiles: also cut a frame much larger than a tile into tiles at its own size, and at half sizes in between
     enlarge:      also cut tiles enlarged by these factors, for the tiny
     enlarge_pixel_art: the same for pixel art, whose figures are a few pixels tall
+    decode_px:    a picture need not be decoded any longer than this, since nothing in it is looked at more closely;
+        JPEG files are then decoded at a half, a quarter or an eighth, which is much quicker. None: all of it is needed
     """
 
     name: str
@@ -25,11 +27,12 @@ class Profile:
     native_tiles: bool
     enlarge: tuple[int, ...] = ()
     enlarge_pixel_art: tuple[int, ...] = ()
+    decode_px: int | None = None
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "fast": Profile("fast", full_px=(640,), native_tiles=False),
+        "fast": Profile("fast", full_px=(640,), native_tiles=False, decode_px=1280),
         "balanced": Profile("balanced", full_px=(640, 320), native_tiles=True),
         "thorough": Profile(
             "thorough", full_px=(640, 320), native_tiles=True, enlarge=(2, 4), enlarge_pixel_art=(2, 4, 8, 12)
@@ -38,7 +41,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 )
 NATIVE = Profile("native", full_px=(), native_tiles=False, enlarge=(1,), enlarge_pixel_art=(1,))
 """For detectors that read single pixels: tiles at the picture's own size only."""
-NOWHERE = Profile("nowhere", full_px=(), native_tiles=False)
+NOWHERE = Profile("nowhere", full_px=(), native_tiles=False, decode_px=1024)
 """For an index without a detector: no window at all."""
 DEFAULT_PROFILE = "balanced"
 
@@ -210,6 +213,29 @@ class StructureSettings:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class WatchSettings:
+    """Seconds, all of them, but for `many`.
+
+    tick_s:    between looks at whether the folders are there and somebody wants a stop; found out later than this
+    quiet_s:   nothing happened to a path for so long: then it is taken for written
+    longest_s: and after this it is taken in any case, as it is
+    retry_s:   until another try when another process writes the index
+    again_s:   likewise after an error, and between looks through a folder that the system cannot watch
+    rescan_s:  between looks through everything, in case the system lost an event without saying so
+    many:      so many changed paths at once are looked for by a look through everything: it costs less than as many
+        single ones, and the system may have dropped some of so many events
+    """
+
+    tick_s: float = 0.5
+    quiet_s: float = 1.0
+    longest_s: float = 30.0
+    retry_s: float = 2.0
+    again_s: float = 30.0
+    rescan_s: float = 600.0
+    many: int = 1000
+
+
 DETECT = DetectSettings()
 TILING = TilingSettings()
 CROPS = CropSettings()
@@ -220,6 +246,7 @@ INDEX = IndexSettings()
 SEARCH = SearchSettings()
 BUDGET = SearchBudget()
 STRUCTURE = StructureSettings()
+WATCH = WatchSettings()
 """The defaults, ready to be used as default arguments (all of them are immutable)."""
 
 DEFAULT_THRESHOLD = 0.5

@@ -75,6 +75,7 @@ def _look(
     from amogus_search.core.types import ACCESS_REASONS, SkippedImage
     from amogus_search.exports.json_form import image_json, skipped_json
     from amogus_search.exports.table import write_images
+    from amogus_search.pipeline.detect import decode_px
     from amogus_search.sources.workers import DecodePool
 
     threshold = thresholds.resolved()
@@ -82,7 +83,8 @@ def _look(
     lowest = min(DETECT.min_confidence, 1.0 if thresholds.min_confidence is None else thresholds.min_confidence)
     settings = DETECT.__class__(**{**vars(DETECT), "min_confidence": lowest})
     inaccessible = False
-    with DecodePool() as pool, ProgressDisplay(quiet=quiet or form == "jsonl") as progress:
+    side = decode_px(finder.detector, PROFILES[profile])
+    with DecodePool(max_side=side) as pool, ProgressDisplay(quiet=quiet or form == "jsonl") as progress:
 
         def records() -> Iterator[dict[str, Any]]:
             nonlocal inaccessible

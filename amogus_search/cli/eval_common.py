@@ -70,10 +70,12 @@ def judged(finder: Finder, images: list[LabelledImage], profile: ProfileName, qu
     """The models' findings in every picture beside the truth, with progress on stderr."""
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.evaluation.detection import judge
+    from amogus_search.pipeline.detect import decode_px
     from amogus_search.sources.workers import DecodePool
 
     done = []
-    with DecodePool() as pool, ProgressDisplay(quiet=quiet) as progress:
+    side = decode_px(finder.detector, PROFILES[profile])
+    with DecodePool(max_side=side) as pool, ProgressDisplay(quiet=quiet) as progress:
         for one in judge(images, pool, finder.detector, PROFILES[profile], verifier=finder.verifier):
             done.append(one)
             progress("judging", len(done), len(images))

@@ -16,6 +16,7 @@ from amogus_search.evaluation.model_batches import ModelBatches
 from amogus_search.evaluation.stage_times import StageTimes, Times
 from amogus_search.finder import Finder
 from amogus_search.indexing import identity_of
+from amogus_search.pipeline.detect import decode_px
 from amogus_search.pipeline.index import IndexReport, Models, index_images
 from amogus_search.pipeline.index_ports import RootedSource
 from amogus_search.ports import Embedder
@@ -125,7 +126,7 @@ class Subject:
             Index.open(
                 Path(place) / "index", "w", create=True, identity=identity, motif=self.finder.detector.motif
             ) as index,
-            DecodePool() as pool,
+            DecodePool(max_side=decode_px(models.detector, models.profile)) as pool,
         ):
             index.rescore(calibration.id if calibration else None, calibration.score if calibration else None)
             return index_images([self.source], pool, models, index)

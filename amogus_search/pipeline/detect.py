@@ -146,6 +146,11 @@ def _look(job: _Job, picture: Prepared, batch: _Batch, settings: TilingSettings)
                 batch.add(job, tile, view.cut(tile, settings.empty_std))
 
 
+def decode_px(detector: Detector, profile: Profile) -> int | None:
+    """Longest side of the pixels that are needed of a picture; None: all of them."""
+    return None if getattr(detector, "native_only", False) else profile.decode_px
+
+
 def planned_windows(
     size_wh: tuple[int, int],
     tile_px: int,

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from amogus_search.core.types import DecodedImage, FileEntry, SkippedImage
-from amogus_search.pipeline.detect import detect_images
-from amogus_search.settings import DetectSettings, Profile, TilingSettings
+from amogus_search.pipeline.detect import decode_px, detect_images
+from amogus_search.settings import PROFILES, DetectSettings, Profile, TilingSettings
+from amogus_search.sources.folder import FolderSource
+from amogus_search.sources.workers import DecodePool
 from amogus_search.testing import FakeDetector
 
 BALANCED = Profile("balanced", full_px=(128, 64), native_tiles=True)
@@ -186,3 +189,26 @@ def test_a_setting_of_zero_pays_for_all():
     list(detect_images([image], gated, BALANCED, tiles=TilingSettings(hint_confidence=0.0)))
     list(detect_images([image], everywhere, BALANCED))
     assert len(gated.tiles) == len(everywhere.tiles)
+
+
+def test_a_reduced_picture_is_decoded_only_where_nothing_closer_is_looked_at():
+    exact = FakeDetector()
+    exact.native_only = True
+    assert decode_px(FakeDetector(), PROFILES["fast"]) == 1280
+    assert decode_px(FakeDetector(), PROFILES["balanced"]) is None
+    assert decode_px(FakeDetector(), PROFILES["thorough"]) is None
+    assert decode_px(exact, PROFILES["fast"]) is None, "single pixels are read whatever the profile"
+    assert min(PROFILES["fast"].full_px) * 2 <= decode_px(FakeDetector(), PROFILES["fast"])
+
+
+def test_findings_in_a_reduced_picture_are_in_pixels_of_the_full_one(tmp_path):
+    """The file is decoded at a part of its size, once, and nothing that comes out tells."""
+    pixels = np.random.default_rng(7).integers(90, 130, (2000, 3000, 3)).astype(np.uint8)
+    pixels[400:700, 900:1100] = (230, 20, 20)
+    Image.fromarray(pixels).save(tmp_path / "large.jpg", quality=95)
+    fast = PROFILES["fast"]
+    with DecodePool(max_side=decode_px(FakeDetector(), fast)) as pool:
+        image, found = next(detect_images(pool.decode(FolderSource([tmp_path]).scan()), FakeDetector(), fast))
+    assert image.pixels.shape == (853, 1280, 3)
+    assert image.full_wh == (3000, 2000)
+    assert np.abs(found.xyxy[0] - (900, 400, 1100, 700)).max() < 24, "a pixel of the 128 that the detector saw"
