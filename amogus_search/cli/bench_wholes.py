@@ -86,11 +86,13 @@ def _linked(folder: Path, limit: int, place: Path) -> Path:
 
 def _models(folder: Path, seed: int, progress: ProgressDisplay) -> Models:
     """The model in both forms, made if it is not there."""
+    from amogus_search import runtime
     from amogus_search.evaluation.benchmark_whole_images import Models
     from amogus_search.evaluation.rclip_peer import ARCHITECTURE
 
     folder = folder.absolute()
     names = [folder / name for name in ("visual.onnx", "textual.onnx", "merges.txt.gz")]
+    precision: runtime.Precision = "bf16" if runtime.cpu_has_bf16() else "f32"
     if not (folder / "openvino").is_dir():
         from amogus_search.embedders.open_clip_export import export_openvino
         from amogus_search.embedders.open_clip_made import make_random, write_merges, write_onnx
@@ -101,5 +103,5 @@ def _models(folder: Path, seed: int, progress: ProgressDisplay) -> Models:
         write_onnx(model, names[0], names[1])
         write_merges(names[2])
         progress("writing it for OpenVINO", 2, 3)
-        export_openvino(model, folder / "openvino")
+        export_openvino(model, folder / "openvino", precision)
     return Models(f"openvino:{folder / 'openvino'}", *names)

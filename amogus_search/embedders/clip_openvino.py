@@ -23,7 +23,7 @@ from amogus_search.embedders.clip_tokens import ClipTokens
 from amogus_search.embedders.templates import CAPTIONS
 from amogus_search.embedders.vectors import unit_rows
 from amogus_search.errors import WeightsError
-from amogus_search.runtime import CompiledModel, Precision, compile_onnx
+from amogus_search.runtime import CompiledModel, Precision, compile_onnx, cpu_has_bf16
 
 CARD_NAME = "clip.json"
 FORMAT = 1
@@ -32,7 +32,6 @@ IMAGES, WORDS, VECTORS = "images", "words", "vectors"
 MERGES_NAME, TOKENIZER_NAME = "merges.txt.gz", "tokenizer"
 BATCH = 1
 """Larger batches take as much processor time a crop here, and a batch that is not full is paid for all the same."""
-_PRECISION: Precision = "f32"
 _HINT = "write it again with `amogus models export open_clip:... OUT --to openvino`"
 _Tokens: TypeAlias = Callable[[Sequence[str]], NDArray[np.int64]]
 
@@ -46,6 +45,9 @@ class ExportedClip:
     Args:
         folder: with a `clip.json`.
         threads: CPU threads; 0 leaves it to OpenVINO.
+
+    Attributes:
+        precision: that the image tower computes in: bf16 where it was exported for that and this CPU computes in it.
 
     Raises:
         WeightsError: it is not such a folder, or damaged.
@@ -65,7 +67,9 @@ class ExportedClip:
         self._text: Mapping[str, Any] = card["tokens"]
         self._pixels = ClipPixels.of(card["pixels"])
         # By content, so that the folder may be moved, and so that a changed file is another model.
-        self.fingerprint = fingerprint({"card": json.dumps(card["answers"], sort_keys=True), "precision": _PRECISION})
+        self.precision: Precision = "bf16" if card.get("precision") == "bf16" and cpu_has_bf16() else "f32"
+        answers = json.dumps(card["answers"], sort_keys=True)
+        self.fingerprint = fingerprint({"card": answers, "precision": self.precision})
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         """(n, dimension) unit vectors of RGB uint8 crops of any size, in order."""
@@ -94,15 +98,15 @@ class ExportedClip:
 
     @cached_property
     def _image_tower(self) -> CompiledModel:
-        return self._tower("image", {IMAGES: (self.batch, 3, *self._pixels.size_hw)})
+        return self._tower("image", {IMAGES: (self.batch, 3, *self._pixels.size_hw)}, self.precision)
 
     @cached_property
     def _text_tower(self) -> CompiledModel:
-        return self._tower("text", {WORDS: (1, int(self._text["length"]))})
+        return self._tower("text", {WORDS: (1, int(self._text["length"]))}, "f32")
 
-    def _tower(self, role: str, shapes: Mapping[str, Sequence[int]]) -> CompiledModel:
+    def _tower(self, role: str, shapes: Mapping[str, Sequence[int]], precision: Precision) -> CompiledModel:
         model, constants = (self._read(f"{role}{suffix}") for suffix in (".xml", ".bin"))
-        return compile_onnx(model, precision=_PRECISION, shapes=shapes, threads=self._threads, constants=constants)
+        return compile_onnx(model, precision=precision, shapes=shapes, threads=self._threads, constants=constants)
 
     @cached_property
     def _tokens(self) -> _Tokens:

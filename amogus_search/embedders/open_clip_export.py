@@ -63,19 +63,23 @@ class ExportReport:
         return self.model_ms / self.export_ms
 
 
-def export_openvino(model: OpenClipEmbedder, out: Path) -> ExportReport:
+def export_openvino(model: OpenClipEmbedder, out: Path, precision: runtime.Precision = "f32") -> ExportReport:
     """Write a model as a folder for `ExportedClip`; the folder is there whole and compared, or not at all.
 
     Args:
         model: on the CPU.
         out: must not exist.
+        precision: that the image tower computes in; with bf16 the vectors must be as alike as with f32. On a CPU
+            without bf16 such an export computes in f32, and is another embedder there.
 
     Raises:
-        UsageError: it exists, or cannot be made.
+        UsageError: it exists, or cannot be made, or this CPU cannot try that precision.
         AmogusError: OpenVINO cannot take the model over, or the vectors are not alike.
     """
     if out.exists():
         raise UsageError(f"{out} is there already", "choose another name, or remove it")
+    if precision == "bf16" and not runtime.cpu_has_bf16():
+        raise UsageError("this CPU does not compute in bf16, so nothing could be compared", "export it in f32")
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -83,7 +87,7 @@ def export_openvino(model: OpenClipEmbedder, out: Path) -> ExportReport:
     except OSError as error:
         raise UsageError(f"cannot make {part}: {error.strerror}", "choose another place") from error
     try:
-        _write(model, part)
+        _write(model, part, precision)
         report = compared(model, ExportedClip(part))
         _sync(part)
         part.rename(out)
@@ -110,12 +114,12 @@ def compared(model: Embedder, export: ExportedClip) -> ExportReport:
         raise AmogusError(
             f"the export of {model.name} would give other vectors (cosine {cosines.min():.5f}, at least "
             f"{LEAST_COSINE} is wanted); nothing was written",
-            "use the model itself",
+            "export it in f32" if export.precision == "bf16" else "use the model itself",
         )
     return ExportReport(export.folder, float(cosines.min()), *_milliseconds(model, export, crops))
 
 
-def _write(model: OpenClipEmbedder, folder: Path) -> None:
+def _write(model: OpenClipEmbedder, folder: Path, precision: runtime.Precision) -> None:
     towers = (("image", IMAGES), ("text", WORDS))
     with model.towers() as modules:
         for (role, input_name), (module, example) in zip(towers, modules, strict=True):
@@ -131,6 +135,7 @@ def _write(model: OpenClipEmbedder, folder: Path) -> None:
         "pixels": pixels.as_json(),
         "tokens": tokens,
         "files": files,
+        "precision": precision,
         # What its vectors depend on; the .xml files hold, beside the graph, names that differ from export to export.
         "answers": {"model": model.fingerprint, "pixels": pixels.as_json(), "tokens": tokens, "constants": constants},
         "made_with": {**open_clip.versions(), "openvino": runtime.version()},

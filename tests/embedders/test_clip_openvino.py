@@ -52,6 +52,20 @@ def test_every_architecture_gives_the_same_vectors_in_openvino(model_folder: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_in_bf16_it_is_another_embedder_and_where_the_cpu_lacks_it_the_same_as_in_f32(
+    exported, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from amogus_search.embedders import clip_openvino
+
+    card = json.loads((copied / "clip.json").read_text())
+    (copied / "clip.json").write_text(json.dumps(card | {"precision": "bf16"}))
+    monkeypatch.setattr(clip_openvino, "cpu_has_bf16", lambda: False)
+    assert ExportedClip(copied).fingerprint == ExportedClip(exported[1]).fingerprint
+    monkeypatch.setattr(clip_openvino, "cpu_has_bf16", lambda: True)
+    assert ExportedClip(copied).precision == "bf16"
+    assert ExportedClip(copied).fingerprint != ExportedClip(exported[1]).fingerprint
+
+
 def test_it_runs_without_pytorch_and_open_clip(exported) -> None:
     _, folder, _ = exported
     program = (
