@@ -78,7 +78,12 @@ def is_pixel_art(pixels: Pixels) -> bool:
         return False
     sample = rows[:, :: max(1, rows.shape[1] // _SAMPLE_ROWS)]
     # A few rows of a photo have too many colours already, which is seen in a twentieth of the time.
-    if any(len(np.unique(colour_codes(part))) > _MOST_COLOURS for part in (sample[::_FEW], sample)):
+    if any(_colours(colour_codes(part)) > _MOST_COLOURS for part in (sample[::_FEW], sample)):
         return False
     codes = colour_codes(rows)
     return bool(np.mean(codes[:, 1:] == codes[:, :-1]) >= _LEAST_FLAT)
+
+
+def _colours(codes: Codes) -> int:
+    """How many there are; sorting numbers takes a tenth of the time of `np.unique`."""
+    return 1 + int(np.count_nonzero(np.diff(np.sort(codes, axis=None))))
