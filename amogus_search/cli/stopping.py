@@ -1,13 +1,14 @@
-"""Ctrl-C and SIGTERM: the first asks for a stop after the batch at hand, the second stops now."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first asks for a stop after the batch at hand, the second stops now."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class StopRequest:
@@ -28,6 +29,8 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         for number in SIGNALS:
+            if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup
+                continue
             self._before[number] = signal.signal(number, self._hear)
         return self
 
@@ -42,4 +45,5 @@ class StopRequest:
             raise KeyboardInterrupt
         self._heard = True
         if not self._quiet:
-            print("stopping: what is done so far is kept (again to stop at once)", file=sys.stderr, flush=True)
+            with suppress(OSError):  # nobody may be there to read it
+                print("stopping: what is done so far is kept (again to stop at once)", file=sys.stderr, flush=True)

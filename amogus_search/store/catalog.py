@@ -18,7 +18,10 @@ from amogus_search.store import durable, rows
 CATALOG_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 10.0
 _FETCH = 1000
-DAMAGED_HINT = "see what is wrong with `amogus verify`, mend it with `amogus repair`"
+DAMAGED_HINT = (
+    "see what is wrong with `amogus verify`, mend it with `amogus repair`; if that says the same, delete the folder "
+    "and run `amogus index` again: your pictures are not concerned"
+)
 
 Row = tuple[Any, ...]
 

@@ -67,6 +67,7 @@ def open_to_write(folder: Path, *, create: bool, identity: Identity | None, moti
     lock = WriterLock(folder)
     try:
         _sweep(folder)
+        _refuse_strangers(folder)
         before = _unsealed(folder)
         catalog = Catalog(folder / CATALOG_NAME, write=True)
         try:
@@ -79,6 +80,21 @@ def open_to_write(folder: Path, *, create: bool, identity: Identity | None, moti
         lock.release()
         raise
     return Writer(folder, lock, catalog, before)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Before anything is written, even SQLite's own settings: is this a catalogue of ours?"""
+    path = folder / CATALOG_NAME
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        catalog = Catalog(path, write=False)
+    except IndexStateError:
+        return  # a reader may be refused what a writer is not; if it is not, it says so
+    try:
+        schema.require_writable(schema.read_version(catalog.connection), str(folder))
+    finally:
+        catalog.close()
 
 
 def _unsealed(folder: Path) -> seal.Seal | None:

@@ -6,6 +6,7 @@ may change anything, and put on when it closes the file; a killed writer leaves 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -49,15 +50,14 @@ def put_on(catalog: Path, before: Seal | None) -> None:
         before: what `break_open` gave; spares reading a file that has not changed.
     """
     with suppress(OSError):  # a full disk: the rows have their checksums
-        log = catalog.with_name(catalog.name + "-wal")
-        if not catalog.exists() or (log.exists() and log.stat().st_size):
+        if not catalog.exists() or _has_log(catalog):
             return
         looks = digests.looks(catalog)
         same = before is not None and list(before.looks) == looks
         sha256 = before.sha256 if same and before is not None else digests.digest(catalog)
         if looks is None or sha256 is None or digests.looks(catalog) != looks:
             return
-        text = json.dumps({"sha256": sha256, "looks": looks}).encode()
+        text = _text(sha256, looks)
         durable.write(_path(catalog), lambda part: durable.put_bytes(part, text))
 
 
@@ -67,10 +67,11 @@ def problems(catalog: Path) -> list[str]:
     with suppress(FileNotFoundError):
         before = path.read_bytes()[:_LONGEST]
         seal = _read(path)
-        if seal is not None and digests.digest(catalog) == seal.sha256:
+        is_whole = seal is not None and digests.digest(catalog) == seal.sha256
+        if is_whole and not _has_log(catalog):
             return []
         if path.read_bytes()[:_LONGEST] == before:  # else a writer came in between
-            return [f"{catalog.name} is not as it was when it was closed: bits of it, or of its seal, have changed"]
+            return [f"{catalog.name}, its seal or its log is not as it was when it was closed"]
     return []
 
 
@@ -78,10 +79,24 @@ def _path(catalog: Path) -> Path:
     return catalog.with_name(catalog.name + SUFFIX)
 
 
+def _has_log(catalog: Path) -> bool:
+    log = catalog.with_name(catalog.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _text(sha256: str, looks: list[int]) -> bytes:
+    """The file's content, sealed itself."""
+    said = {"sha256": sha256, "looks": looks}
+    own = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    return json.dumps({**said, "own": own}).encode()
+
+
 def _read(path: Path) -> Seal | None:
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            stored = json.loads(file.read(_LONGEST))
-        return Seal(str(stored["sha256"]), tuple(int(value) for value in stored["looks"]))
+            text = file.read(_LONGEST)
+        stored = json.loads(text)
+        seal = Seal(str(stored["sha256"]), tuple(int(value) for value in stored["looks"]))
+        return seal if _text(seal.sha256, list(seal.looks)) == text else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -1,3 +1,202 @@
-"""Seeded bugs."""
+"""Bugs on purpose: each is put into a process before a check runs there, and the check must fail."""
 
-BUGS = {}
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from amogus_search import errors
+from amogus_search.pipeline import index
+from amogus_search.sources import folder as source_folder
+from amogus_search.store import catalog, checks, digests, durable, generations, lock, publishing, rows, schema, seal
+from amogus_search.store import folder as index_folder
+from amogus_search.store import index as store_index
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A bug, and the check that finds it.
+
+    seed:  puts it into this process
+    check: one of the checks of `fault_checks`, `fault_damage` and `fault_together`
+    size:  of the check
+    """
+
+    seed: Callable[[], None]
+    check: str
+    size: int
+
+
+def _in_place() -> None:
+    """Search files are written under their own names."""
+
+    def write(path: Path, fill: Callable[[Path], object]) -> str:
+        path.write_bytes(b"")
+        fill(path)
+        return str(digests.digest(path))
+
+    durable.write = write
+    # The number is used again, so that the file a reader may hold is written over.
+    publishing.liveness.newest_number = lambda _: 0
+
+
+def _pointer_before_files() -> None:
+    """The row that points to a search file is committed before the file is there."""
+    real = durable.write
+
+    def write(path: Path, fill: Callable[[Path], object]) -> str:
+        if path.suffix != ".faiss":
+            return real(path, fill)
+        sha256 = real(path, fill)
+        content = path.read_bytes()
+        path.unlink()
+        late.append((path, content))
+        return sha256
+
+    late: list[tuple[Path, bytes]] = []
+    remove = generations.remove_unused_files
+
+    def remove_unused_files(*args: object) -> None:
+        for path, content in late:
+            path.write_bytes(content)
+        late.clear()
+        remove(*args)
+
+    durable.write, generations.remove_unused_files = write, remove_unused_files
+
+
+def _no_file_checksum() -> None:
+    """Search files are believed whatever they hold."""
+
+    def read_checked(path: Path, sha256: str) -> bytes | None:
+        return path.read_bytes() if path.exists() else None
+
+    digests.read_checked = read_checked
+    digests.digest = lambda path: None
+    generations.Generation.is_whole = lambda self, folder: True
+
+
+def _no_row_checksum() -> None:
+    """Rows are believed whatever they hold, and there is no seal."""
+    rows.is_whole = lambda row: True
+    rows.checked = lambda table, row: row[:-1]
+    seal.put_on = lambda *_: None
+
+
+def _no_seal() -> None:
+    """Nothing looks at bytes that are in no row."""
+    seal.put_on = lambda *_: None
+    checks.seal.problems = lambda *_: []
+
+
+def _no_sync() -> None:
+    """SQLite does not wait for the disk."""
+    real = catalog.Catalog.run
+    catalog.Catalog.run = lambda self, sql, *more: real(self, sql.replace("= FULL", "= OFF"), *more)
+
+
+def _no_file_sync() -> None:
+    """Search files are renamed before they are on the disk."""
+    durable.sync = lambda path: None
+
+
+def _two_transactions() -> None:
+    """Rows are committed one by one, and not batch by batch."""
+    store_index.Catalog.transaction = lambda self: nullcontext()
+
+
+def _no_lock() -> None:
+    """Everybody may write."""
+    lock.fcntl.flock = lambda *_: None
+
+
+def _waits_for_the_lock() -> None:
+    """A second writer waits until the first is done."""
+    real = lock.fcntl.flock
+    lock.fcntl.flock = lambda fd, how: real(fd, lock.fcntl.LOCK_EX)
+
+
+def _believes_the_lock_file() -> None:
+    """Whoever is named in the lock file is taken for its holder, though it be long dead."""
+    real = lock.WriterLock.__init__
+
+    def init(self: lock.WriterLock, folder: Path) -> None:
+        path = folder / lock.LOCK_NAME
+        if path.exists() and path.read_text().strip():
+            raise errors.IndexLockedError(f"the index {folder} is being written by process 1", "wait")
+        real(self, folder)
+
+    lock.WriterLock.__init__ = init
+
+
+def _deletes_what_it_does_not_see() -> None:
+    """A folder without pictures has lost them all."""
+    real = index.compare
+    index.compare = lambda *args, **options: real(*args, **{**options, "forget_empty_roots": True})
+    source = source_folder.FolderSource.__init__
+    source_folder.FolderSource.__init__ = lambda self, *args, **options: source(
+        self, *args, **{**options, "allow_empty": True}
+    )
+
+
+def _no_mass_loss_check() -> None:
+    """However much is gone, it was deleted."""
+    index.refuse_mass_loss = lambda *_: None
+
+
+def _any_identity() -> None:
+    """Other models' answers are mixed in."""
+    index_folder._compare = lambda *_: None
+
+
+def _any_schema() -> None:
+    """Newer and foreign databases are used as they are."""
+    schema.require_writable = lambda *_: None
+    schema.require_readable = lambda *_: None
+
+
+def _raw_errors() -> None:
+    """What SQLite says is raised as it is."""
+    catalog._as_ours = lambda error, path: error
+
+
+def _leaves_parts() -> None:
+    """Files that were not finished stay."""
+    durable.discard = lambda path: None
+
+
+def _order_of_arrival() -> None:
+    """Search files hold regions in the order in which they came."""
+    publishing._ORDER = "ORDER BY v.id"
+
+
+def _ignores_signals() -> None:
+    """Nobody listens to a request to stop."""
+    from amogus_search.cli import stopping
+
+    stopping.StopRequest.wanted = lambda self: False
+
+
+BUGS: dict[str, Bug] = {
+    "search files written in place": Bug(_in_place, "readers", 40),
+    "pointer committed before its file": Bug(_pointer_before_files, "readers", 40),
+    "no checksum of search files": Bug(_no_file_checksum, "damage", 3),
+    "no checksum of rows": Bug(_no_row_checksum, "damage", 12),
+    "no seal of the catalogue": Bug(_no_seal, "damage", 12),
+    "SQLite without fsync": Bug(_no_sync, "power_loss", 120),
+    "search files without fsync": Bug(_no_file_sync, "power_loss", 400),
+    "a batch in many transactions": Bug(_two_transactions, "kills", 8),
+    "no lock": Bug(_no_lock, "two_writers", 2),
+    "a lock that waits": Bug(_waits_for_the_lock, "two_writers", 2),
+    "a stale lock file believed": Bug(_believes_the_lock_file, "two_writers", 2),
+    "deletion on a missing root": Bug(_deletes_what_it_does_not_see, "vanished", 1),
+    "no question at mass loss": Bug(_no_mass_loss_check, "vanished", 1),
+    "another embedder accepted": Bug(_any_identity, "foreign", 1),
+    "any schema accepted": Bug(_any_schema, "foreign", 1),
+    "signals ignored": Bug(_ignores_signals, "signals", 1),
+    "SQLite's errors passed on": Bug(_raw_errors, "errors", 4),
+    "unfinished files left": Bug(_leaves_parts, "kills", 30),
+    "order of arrival": Bug(_order_of_arrival, "same_result", 4),
+}

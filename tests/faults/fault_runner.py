@@ -18,12 +18,16 @@ def main(check: str, base: str, size: str, seed: str, bug: str = "") -> None:
     import faiss
     import fault_bugs
     import fault_checks
+    import fault_damage
+    import fault_together
 
     faiss.omp_set_num_threads(1)
     if bug:
         fault_bugs.BUGS[bug].seed()
     Path(base).mkdir(parents=True, exist_ok=True)
-    outcome = fault_checks.CHECKS[check](Path(base), int(size), int(seed))
+    modules = (fault_checks, fault_damage, fault_together)
+    job = next(getattr(module, check) for module in modules if hasattr(module, check))
+    outcome = job(Path(base), int(size), int(seed))
     sys.stdout.write(json.dumps(asdict(outcome)))
 
 

@@ -1,0 +1,192 @@
+"""F11 and F12: files of an index that are not what they were, or not of this index."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import fault_work as work
+from fault_checks import Bench, Outcome, in_child
+
+from amogus_search.store.index import Index
+
+KINDS = ("flip", "truncate", "swap", "delete", "append")
+MEANINGLESS = ("lock",)
+
+
+def damage(base: Path, size: int, seed: int) -> Outcome:
+    """F11: every file of an index at rest, damaged `size` times in every way.
+
+    No answer may be wrong, `verify` must find it, and `repair` with the next run must lead to what it was.
+    """
+    bench, outcome, dice = Bench(base), Outcome(), random.Random(seed)
+    whole = base / "whole"
+    shutil.copytree(bench.index, whole, ignore=shutil.ignore_patterns("*-shm", "*-wal"))
+    files = sorted(path.name for path in whole.iterdir() if path.name not in MEANINGLESS)
+    repaired = 0
+    for name in files:
+        for kind in KINDS:
+            for turn in range(1 if kind == "delete" else size):
+                index = bench.new_index()
+                shutil.copytree(whole, index)
+                what = _damaged(index / name, kind, dice, whole)
+                if what is None:
+                    continue
+                problems = _wrong_after_damage(bench, index)
+                if turn < max(1, size // 8):
+                    problems += _wrong_after_repair(bench, index)
+                    repaired += 1
+                outcome.add((name, what), problems)
+    outcome.notes = {"files": files, "repaired": repaired}
+    return outcome
+
+
+def _damaged(path: Path, kind: str, dice: random.Random, whole: Path) -> str | None:
+    """Do it; what was done, None if the file is as before."""
+    before = path.read_bytes()
+    content = bytearray(before)
+    if kind == "flip" and content:
+        place = dice.randrange(len(content))
+        content[place] ^= 1 << dice.randrange(8)
+        kind = f"flip at {place}"
+    elif kind == "truncate" and content:
+        del content[dice.randrange(len(content)) :]
+    elif kind == "append":
+        content += dice.randbytes(dice.randint(1, 5000))
+    elif kind == "swap":
+        other = dice.choice(sorted(file for file in whole.iterdir() if file.name != path.name))
+        content = bytearray(other.read_bytes())
+        kind = f"swap with {other.name}"
+    if kind == "delete":
+        path.unlink()
+        return kind
+    if bytes(content) == before:
+        return None
+    path.write_bytes(content)
+    return kind
+
+
+def _wrong_after_damage(bench: Bench, index: Path) -> list[str]:
+    found = bench.look(index)
+    if found["foreign"] or found["hung"]:
+        return [f"a reader fails: {found['foreign'] or 'it hangs'}"]
+    if found["ours"]:  # refused: by whatever was asked; the answers alone may still come, and then be right
+        answers = in_child(lambda tell: tell(answers=[(path.hex(), score) for path, score in work.answers(index)]))
+        given = answers.last("answers")
+        wrong = given is not None and given != bench.expected["answers"]
+        return ["a wrong answer"] if wrong or answers.last("foreign") else []
+    problems = [] if found["answers"] == bench.expected["answers"] else ["a wrong answer"]
+    return problems + ([] if found["state"]["problems"] or _is_unsealed(index) else ["verify finds nothing"])
+
+
+def _is_unsealed(index: Path) -> bool:
+    """A seal that was deleted leaves the rest whole; nothing is wrong with that index."""
+    return not any(name.endswith(".seal") for name in os.listdir(index))
+
+
+def _wrong_after_repair(bench: Bench, index: Path) -> list[str]:
+    """`repair` mends it, and the next run completes it; or it says that the folder must be made anew."""
+
+    def job(tell: Callable) -> None:
+        with Index.open(index, "w") as opened:
+            tell(done=opened.repair())
+
+    ended = in_child(job)
+    if ended.last("ours"):
+        hint = f"{ended.last('hint')} {ended.last('problem')}"
+        says = any(word in hint for word in ("delete", "amogus index", "name an index", "upgrade"))
+        return [] if says else [f"repair does not say how to go on: {hint}"]
+    if not ended.last("finished"):
+        return [f"repair fails: {ended.told[-1:]}"]
+    return bench.wrong_in_the_end(index, 2)
+
+
+def foreign(base: Path, size: int, seed: int) -> Outcome:
+    """F12: an older and a newer schema, other models' fingerprints, somebody else's database or search file."""
+    bench, outcome = Bench(base), Outcome()
+    whole = base / "whole"
+    shutil.copytree(bench.index, whole, ignore=shutil.ignore_patterns("*-shm", "*-wal"))
+    for name, change in FOREIGN.items():
+        index = bench.new_index()
+        shutil.copytree(whole, index)
+        change(index)
+        before = _contents(index)
+        problems = _wrong_with_foreign(bench, index, name)
+        if "refused" in name and _contents(index) != before:
+            problems.append("it was changed although it was refused")
+        outcome.add(name, problems)
+    for key in ("detector", "embedder", "profile"):
+        index = bench.new_index()
+        shutil.copytree(whole, index)
+        outcome.add(f"another {key}", _wrong_with_identity(index, {**work.IDENTITY, key: "another"}))
+    return outcome
+
+
+def _contents(index: Path) -> dict[str, bytes]:
+    kept = (path for path in sorted(index.iterdir()) if path.suffix == ".faiss" or path.name == "catalog.sqlite")
+    return {path.name: path.read_bytes() for path in kept}
+
+
+def _sql(*statements: str) -> Callable[[Path], None]:
+    def change(index: Path) -> None:
+        connection = sqlite3.connect(index / "catalog.sqlite", isolation_level=None)
+        for statement in statements:
+            connection.execute(statement)
+        connection.close()
+
+    return change
+
+
+def _other_database(index: Path) -> None:
+    (index / "catalog.sqlite").unlink()
+    _sql("CREATE TABLE theirs (value)")(index)
+
+
+def _other_search_file(index: Path) -> None:
+    """A good FAISS file of as many other vectors."""
+    import faiss
+    import numpy as np
+
+    newest = sorted(index.glob("*.faiss"))[-1]
+    mine = faiss.read_index(str(newest))
+    theirs = faiss.IndexFlat(mine.d, mine.metric_type)
+    theirs.add(np.random.default_rng(0).normal(size=(mine.ntotal, mine.d)).astype(np.float32))
+    faiss.write_index(theirs, str(newest))
+
+
+FOREIGN: dict[str, Callable[[Path], None]] = {
+    "a newer schema: refused": _sql("PRAGMA user_version = 99"),
+    "somebody else's application id: refused": _sql("PRAGMA application_id = 5"),
+    "somebody else's database: refused": _other_database,
+    "no database: refused": lambda index: (index / "catalog.sqlite").write_bytes(b"theirs " * 999),
+    "somebody else's search file": _other_search_file,
+    "an older schema": _sql("DROP TABLE orphans", "DROP TABLE revived", "PRAGMA user_version = 1"),
+}
+
+
+def _wrong_with_foreign(bench: Bench, index: Path, name: str) -> list[str]:
+    def answer(tell: Callable) -> None:
+        tell(answers=[(path.hex(), score) for path, score in work.answers(index)])
+
+    reading, writing = in_child(answer), bench.run(index, None, 2)
+    if "refused" in name:
+        refused = [ended.last("ours") for ended in (reading, writing)]
+        return [] if all(refused) else [f"not refused: {json.dumps([reading.told, writing.told])[:500]}"]
+    problems = []
+    if not reading.last("ours") and reading.last("answers") != bench.expected["answers"]:
+        problems.append(f"a wrong answer: {reading.told[-1:]}")
+    return problems + bench.wrong_in_the_end(index, 2)
+
+
+def _wrong_with_identity(index: Path, identity: dict) -> list[str]:
+    def job(tell: Callable) -> None:
+        with Index.open(index, "w", create=True, identity=identity):
+            tell(opened=True)
+
+    ended = in_child(job)
+    return [] if ended.last("ours") == "IdentityMismatchError" else [f"not refused: {ended.told}"]

@@ -1,0 +1,38 @@
+"""The fault matrix of docs/RELIABILITY.md: nothing is lost, whatever happens. `make soak` tries all of it."""
+
+import pytest
+
+QUICK = {
+    # name: id, what, tried in the quick suite, in a soak (sizes of the checks in `fault_*.py`)
+    "kills": ("F1", "kill -9 before, within and after a durable operation", 3, 10**6),
+    "full_disk": ("F4", "disk full from a durable operation on", 3, 10**6),
+    "two_writers": ("F9", "up to eight indexers at once, stale lock files", 2, 100),
+    "foreign": ("F12", "other schemas, fingerprints, databases and search files", 1, 4),
+}
+SLOW = {
+    "random_kills": ("F2", "kill -9 at a random time, decoding processes and all", 20, 1000),
+    "signals": ("F3", "SIGINT, SIGTERM, SIGINT twice, SIGHUP at random times of `amogus index`", 3, 50),
+    "errors": ("F5", "EIO, EROFS, EACCES, EDQUOT at a durable operation, once or for good; short writes", 4, 10**6),
+    "power_loss": ("F6", "simulated power cut", 150, 2500),
+    "readers": ("F10", "answers of four readers during 40 publications (200 in a soak)", 40, 200),
+    "damage": ("F11", "a file of an index flipped, cut, lengthened, exchanged, deleted", 4, 50),
+    "vanished": ("F15", "folder of pictures gone, empty, unreadable, another one, mostly gone", 1, 4),
+    "same_result": ("F19", "interrupted runs, orders of files, decoding processes: the same index", 4, 50),
+}
+
+
+def survive(name, row, check, many, fault_record):
+    fault, what, few, lots = row
+    done = check(name, many(few, lots))
+    fault_record(fault, tried=done.tried, survived=done.survived, what=what, wrong=done.wrong)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_nothing_is_lost(name, check, many, fault_record):
+    survive(name, QUICK[name], check, many, fault_record)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_nothing_is_lost_in_longer_tests(name, check, many, fault_record):
+    survive(name, SLOW[name], check, many, fault_record)

@@ -1,0 +1,17 @@
+"""Would the tests of faults find a bug? Each of these is seeded, and must make its check fail."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the checks are programs of their own, and import one another
+
+from fault_bugs import BUGS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_seeded_bug_is_found(bug, check, fault_record):
+    found = check(BUGS[bug].check, BUGS[bug].size, bug)
+    fault_record("seeded bugs", tried=1, survived=bool(found.wrong), what=bug)
