@@ -77,7 +77,7 @@ $(VENV)/.demo: setup.cfg pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: setup.cfg pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,demo,dev,heic,parquet]'
+	$(VENV)/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,demo,dev,heic,parquet,watch]'
 	@touch $@ $(VENV)/.demo
 
 $(HEAVY)/.heavy: setup.cfg pyproject.toml $(CONSTRAINTS) | $(HEAVY)/bin/python

@@ -11,7 +11,9 @@ from amogus_search import registry
 from amogus_search.core.paths import display_path
 from amogus_search.errors import IdentityMismatchError, IndexStateError, UsageError
 from amogus_search.finder import Finder
+from amogus_search.pipeline.detect import decode_px
 from amogus_search.pipeline.index import IndexReport, Models, index_images, refuse_index_in_source
+from amogus_search.pipeline.index_ports import RootedSource
 from amogus_search.pipeline.progress import Progress, Silent
 from amogus_search.pipeline.reembed import STAGE, ReembedReport, reembed
 from amogus_search.ports import Embedder
@@ -60,6 +62,7 @@ class Run:
     own_place:         the index folder was chosen by the user, and may lie wherever they want it
     progress:          told how far it is
     should_stop:       asked between pictures
+    keep_missing:      when too many known files are gone, keep them all and say so, instead of stopping
     budget:            what searching may cost, made of what the index remembers; None: that
     """
 
@@ -69,6 +72,7 @@ class Run:
     own_place: bool = True
     progress: Progress = SILENT
     should_stop: Callable[[], bool] = lambda: False
+    keep_missing: bool = False
     budget: Callable[[SearchBudget], SearchBudget] | None = None
 
 
@@ -100,13 +104,60 @@ def index_paths(
     )
     if not run.own_place:
         refuse_index_in_source(fsencode(folder), source.roots)
-    before = stored_identity(folder)
-    chosen = choice.completed(before)
-    if chosen.profile not in PROFILES:
-        raise UsageError(f"there is no profile called {chosen.profile!r}", f"there are: {', '.join(PROFILES)}")
-    finder, embedder = Finder.load(chosen.detector or ""), registry.load_embedder(chosen.embedder or "")
-    identity = _reconciled(identity_of(finder, embedder, chosen.profile or ""), before)
-    with DecodePool() as pool:
+    return index_source(source, folder, Loaded.of(choice, folder), choice, run)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a choice comes to for one index, ready to be used in several runs.
+
+    profile: its name
+    """
+
+    finder: Finder
+    embedder: Embedder
+    profile: str
+
+    @classmethod
+    def of(cls, choice: Choice, folder: str | PathLike[str]) -> Loaded:
+        """The models; whatever the choice leaves open is as the index in the folder has it.
+
+        Raises:
+            UsageError: no such detector, embedder or profile.
+        """
+        chosen = choice.completed(stored_identity(folder))
+        if chosen.profile not in PROFILES:
+            raise UsageError(f"there is no profile called {chosen.profile!r}", f"there are: {', '.join(PROFILES)}")
+        finder, embedder = Finder.load(chosen.detector or ""), registry.load_embedder(chosen.embedder or "")
+        return cls(finder, embedder, chosen.profile or "")
+
+
+def index_source(
+    source: RootedSource,
+    folder: str | PathLike[str],
+    loaded: Loaded,
+    choice: Choice = Choice(),
+    run: Run = Run(),
+    *,
+    scopes: Sequence[bytes] | None = None,
+) -> IndexReport:
+    """`index_paths` for any source, by models that are loaded already.
+
+    Args:
+        source: scanned once.
+        folder: the index; made if it is not there.
+        loaded: the models.
+        choice: as it was made; says whether an exchange of vectors is wanted.
+        run: how to go about it.
+        scopes: the source scans only these paths; None: all of its roots.
+
+    Raises: as `index_paths`.
+    """
+    finder, embedder, before = loaded.finder, loaded.embedder, stored_identity(folder)
+    identity = _reconciled(identity_of(finder, embedder, loaded.profile), before)
+    looks = not getattr(finder.detector, "looks_nowhere", False)
+    profile = PROFILES[loaded.profile] if looks else NOWHERE
+    with DecodePool(max_side=decode_px(finder.detector, profile)) as pool:
         again = _exchange_vectors(Path(folder), before, identity, embedder=embedder, choice=choice, run=run, pool=pool)
         if again is not None and again.interrupted:
             return _stopped(Path(folder), before, again)
@@ -118,8 +169,6 @@ def index_paths(
                 index.set_search_budget(run.budget(index.search_budget))
             calibration = finder.calibration
             index.rescore(calibration.id if calibration else None, calibration.score if calibration else None)
-            looks = not getattr(finder.detector, "looks_nowhere", False)
-            profile = PROFILES[chosen.profile or ""] if looks else NOWHERE
             models = Models(finder.detector, embedder, profile, finder.verifier)
             report = index_images(
                 [source],
@@ -130,6 +179,8 @@ def index_paths(
                 should_stop=run.should_stop,
                 confirm_deletions=run.confirm_deletions,
                 retry_skipped=run.retry_skipped,
+                keep_missing=run.keep_missing,
+                scopes=scopes,
                 crashed=crashed,
             )
             notes = [*_notes_on(again), *report.notes, *_tidied(index, choice)]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from amogus_search.cli.budget import BudgetOptions, generation_of, notes_on_structure
 from amogus_search.cli.parameters import (
     ExcludeOption,
+    Format,
     FormatOption,
     IndexOption,
     ProfileName,
@@ -20,6 +23,7 @@ from amogus_search.cli.parameters import (
 )
 
 if TYPE_CHECKING:
+    from amogus_search.indexing import Choice, Run
     from amogus_search.pipeline.index import IndexReport
 
 INTERRUPTED, PARTLY_SKIPPED = 130, 3
@@ -61,6 +65,9 @@ def index(
             help="Try files again that could not be read before, or killed a process.",
         ),
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Then keep it up to date until you stop it: needs the extra [watch].")
+    ] = False,
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,
 ) -> None:
@@ -70,7 +77,6 @@ def index(
     what is done is kept. The pictures are never written to.
     """
     from amogus_search.cli.progress import ProgressDisplay
-    from amogus_search.cli.records import note, write_record
     from amogus_search.cli.stopping import StopRequest
     from amogus_search.indexing import Choice, Run, index_paths
 
@@ -86,23 +92,78 @@ def index(
             should_stop=stop.wanted,
             budget=budget.resolved if budget.is_said else None,
         )
-        report = index_paths(paths, folder, Choice(detector, embedder, profile), run)
-    for text in (*report.notes, *notes_on_structure(folder, before)):
-        note(text, quiet=quiet)
-    if format == "table":
-        _print_report(report, folder, quiet)
-    else:
-        write_record(_record(report, folder), format)
+        choice = Choice(detector, embedder, profile)
+        if watch:
+            _follow(paths, folder, choice, run, format=format, quiet=quiet)
+        report = index_paths(paths, folder, choice, run)
+    _tell(report, folder, before, format=format, quiet=quiet)
     if report.interrupted:
         raise typer.Exit(INTERRUPTED)
     if report.inaccessible:
         raise typer.Exit(PARTLY_SKIPPED)
 
 
+def _tell(report: IndexReport, folder: Path, before: object, *, format: Format, quiet: bool) -> None:  # noqa: A002
+    """What a whole run did."""
+    from amogus_search.cli.records import note, write_record
+
+    for text in (*report.notes, *notes_on_structure(folder, before)):
+        note(text, quiet=quiet)
+    if format == "table":
+        _print_report(report, folder, quiet)
+    else:
+        write_record(_record(report, folder), format)
+
+
+def _follow(
+    paths: list[Path],
+    folder: Path,
+    choice: Choice,
+    run: Run,
+    *,
+    format: Format,  # noqa: A002
+    quiet: bool,
+) -> NoReturn:
+    """Index until somebody stops it: a line on stderr for each run; in other formats than a table a record too."""
+    from amogus_search.cli.records import note, write_record
+    from amogus_search.watching import follow
+
+    before, is_first = generation_of(folder), True
+    for item in follow(paths, folder, choice, run):
+        if isinstance(item, str):
+            note(item, quiet=quiet)
+        elif is_first:
+            is_first = False
+            _tell(item, folder, before, format=format, quiet=quiet)
+            if not item.interrupted:
+                note("watching; Ctrl-C ends it", quiet=quiet)
+        else:
+            note(_line(item), quiet=quiet)
+            if format != "table":
+                write_record(_record(item, folder), format)
+        sys.stdout.flush()
+    raise typer.Exit(INTERRUPTED)
+
+
+def _line(report: IndexReport) -> str:
+    """One run in one line."""
+    from amogus_search.cli.progress import duration
+
+    reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
+    return (
+        f"{time.strftime('%H:%M:%S')} {report.indexed - report.changed} added, {report.changed} changed, "
+        f"{report.removed} removed"
+        + (f", {report.skipped} skipped ({reasons})" if report.skipped else "")
+        + f", in {duration(report.seconds)}"
+        + (f"; stopped with {report.unfinished} to go" if report.interrupted else "")
+    )
+
+
 def _record(report: IndexReport, folder: Path) -> dict[str, object]:
     names = (
         "scanned",
         "indexed",
+        "changed",
         "unchanged",
         "skipped",
         "removed",

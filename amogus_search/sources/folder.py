@@ -87,6 +87,62 @@ class FolderSource:
         if not count and not self._allow_empty:
             raise _nothing_found(self.roots)
 
+    def scan_only(self, scopes: Sequence[bytes]) -> Iterator[FileEntry]:
+        """The candidates among some paths inside the roots, and in those of them that are folders; each one once.
+
+        What `scan` would not get to (in an index folder, behind a link, excluded) is left out here too; a path where
+        nothing is has no entry.
+        """
+        seen: set[tuple[int, int]] = set()
+        self._index_identity = _identity(self._index_dir)
+        done: set[bytes] = set()
+        for path in sorted(scopes):
+            root = next((root for root in self.roots if path == root or path.startswith(os.path.join(root, b""))), None)
+            if root is None or not self._is_reached(path, root):
+                continue
+            for entry in self._scan_root(root, seen) if path == root else self._scan_path(path, root, seen):
+                if entry.path not in done:
+                    done.add(entry.path)
+                    yield entry
+
+    def _is_reached(self, path: bytes, root: bytes) -> bool:
+        """Whether a scan of the root would enter all folders down to the one that this path is in."""
+        folder = os.path.dirname(path)
+        above: list[bytes] = []
+        while len(folder) >= len(root) and path != root:
+            above.append(folder)
+            folder = os.path.dirname(folder) if folder != root else b""
+        return all(self._is_entered(folder, root) for folder in above)
+
+    def _is_entered(self, folder: bytes, root: bytes) -> bool:
+        try:
+            found = os.stat(folder) if folder == root else os.lstat(folder)
+        except OSError:
+            return folder != root  # it is gone, and what was in it with it
+        if not stat.S_ISDIR(found.st_mode) or (found.st_dev, found.st_ino) == self._index_identity:
+            return False
+        if os.path.lexists(os.path.join(folder, CATALOG_NAME)):
+            return False
+        return folder == root or (
+            _is_wanted(os.path.basename(folder), True) and not (self._exclude and self._is_excluded(folder, root))
+        )
+
+    def _scan_path(self, path: bytes, root: bytes, seen: set[tuple[int, int]]) -> Iterator[FileEntry]:
+        try:
+            found = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            yield FileEntry(path, root, None, access_problem(error))
+            return
+        is_folder = stat.S_ISDIR(found.st_mode)
+        if not _is_wanted(os.path.basename(path), is_folder) or (self._exclude and self._is_excluded(path, root)):
+            return
+        if is_folder:
+            yield from self._walk(path, root, seen)
+        else:
+            yield _looked_at(path, root, found)
+
     def _scan_root(self, root: bytes, seen: set[tuple[int, int]]) -> Iterator[FileEntry]:
         try:
             found = os.stat(root)
@@ -166,6 +222,11 @@ def _look_at(path: bytes, name: bytes, folder: int, root: bytes) -> FileEntry:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError as error:
         return FileEntry(path, root, None, access_problem(error))
+    return _looked_at(path, root, found)
+
+
+def _looked_at(path: bytes, root: bytes, found: os.stat_result) -> FileEntry:
+    """What a link or a file in a folder is worth."""
     if stat.S_ISLNK(found.st_mode):
         return FileEntry(path, root, file_stat(found), _link_problem(path, root))
     return _file_entry(path, root, found)
@@ -209,6 +270,7 @@ def _nothing_found(roots: Sequence[bytes]) -> AmogusError:
     where = ", ".join(display_path(root) for root in roots) or "nothing was named"
     return AmogusError(
         f"no pictures in {where}",
-        "looked through all folders for JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC; dot-folders, index folders, "
+        "is its disk mounted? What an index knows of it is kept. "
+        "Looked through all folders for JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC; dot-folders, index folders, "
         "links and what --exclude names are left out",
     )
