@@ -51,7 +51,24 @@ def _import() -> Any:
             "running a .pt detector needs ultralytics", 'pip install "amogus_search[train]"'
         ) from error
     ultralytics.settings.update({"sync": False})
+    _require_safe_loading()
     return ultralytics
+
+
+def _require_safe_loading() -> None:
+    """Have `.pt` files read as data only, also where ultralytics was imported before it could be told.
+
+    Without support for that it would fall back to unpickling whatever the file holds, without a word.
+    """
+    from ultralytics.nn import tasks
+
+    guard = getattr(tasks, "_SafeLoad", None)
+    if not hasattr(tasks, "SAFE_LOAD") or not getattr(guard, "SUPPORTED", False):
+        raise MissingExtraError(
+            "this version of ultralytics or torch would run code that is hidden in a .pt file",
+            'pip install --upgrade "amogus_search[train]", or use a .onnx file of the model',
+        )
+    tasks.SAFE_LOAD = True
 
 
 def load_yolo(path: Path) -> Any:
@@ -113,12 +130,16 @@ class Predictor:
 
 
 class UltralyticsDetector:
-    """A user's own YOLO behind `ports.Detector`; all its classes count as the motif.
+    """A user's own YOLO behind `ports.Detector`; all its classes count as the motif, or one alone.
 
     Args:
         path: the weights file.
         known_motifs: tried in order for one whose keypoint count is the model's; without one the
             findings have no keypoints.
+        only: the name of the one class that counts; "" counts all.
+
+    Raises:
+        WeightsError: the file cannot be loaded, or has no class of that name.
     """
 
     tile_px = 640
@@ -126,18 +147,28 @@ class UltralyticsDetector:
     batch = 4
     calibration: str | None = None
 
-    def __init__(self, path: Path, known_motifs: Mapping[str, Motif]) -> None:
+    def __init__(self, path: Path, known_motifs: Mapping[str, Motif], only: str = "") -> None:
         if not path.is_file():
             raise WeightsError(f"there is no detector file {path}", "give the path of a .pt or .onnx file")
         self.name = str(path)
         self.fingerprint = fingerprint(
             {"weights": hashlib.sha256(path.read_bytes()).hexdigest(), "ultralytics": _VERSION}
+            | ({"only": only} if only else {})
         )
         self.motif = Motif(path.stem)
         self._model = load_yolo(path)
+        self._classes = self._class_ids(only)
         points = self._keypoint_count()
         fitting = [m for m in known_motifs.values() if len(m.keypoint_names) == points]
         self.motif = fitting[0] if fitting and points else self.motif
+
+    def _class_ids(self, only: str) -> list[int] | None:
+        names: dict[int, str] = dict(self._model.names)
+        ids = [number for number, name in names.items() if name == only]
+        if only and not ids:
+            known = ", ".join(list(names.values())[:10])
+            raise WeightsError(f"{self.name} knows no class {only!r}", f"it knows: {known}")
+        return ids or None
 
     def _keypoint_count(self) -> int:
         network = self._model.model
@@ -158,6 +189,7 @@ class UltralyticsDetector:
             conf=_FLOOR,
             iou=DETECT.nms_iou,
             agnostic_nms=True,  # whatever class it is, it is one finding of the motif
+            classes=self._classes,
             verbose=False,
             device="cpu",
         )

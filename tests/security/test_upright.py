@@ -82,7 +82,7 @@ class Seen:
 
 
 def looked_at(folder, tmp):
-    """name -> what was seen of it, by every stage there is."""
+    """Name -> what was seen of it, by every stage there is."""
     names = sorted(os.listdir(folder))
     entries = [FileEntry(os.fsencode(folder / name), os.fsencode(folder), None) for name in names]
     seen = {}
