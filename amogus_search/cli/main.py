@@ -37,6 +37,9 @@ from amogus_search.cli import (
 from amogus_search.cli import eval as evaluate
 from amogus_search.errors import AmogusError
 
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended."""
+
 
 class Program(TyperGroup):
     """The commands, for readers that may go away early: `amogus query | head -1` is no error."""
@@ -50,6 +53,8 @@ class Program(TyperGroup):
             # What is left of the output must not become a message when the process ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
         return result
 
 
@@ -100,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AmogusError as error:
         _say(error)
         return error.exit_code
+    except KeyboardInterrupt:  # before any command has begun
+        return INTERRUPTED
     return 0
 
 
