@@ -51,6 +51,16 @@ class Tile:
         """Size in tile pixels; the rest of the square is padding."""
         return max(1, round(self.width * self.zoom)), max(1, round(self.height * self.zoom))
 
+    @property
+    def offset_xy(self) -> tuple[int, int]:
+        """Where the window's left upper corner lies in the detector input, in tile pixels.
+
+        Half of what lacks to the next multiple of 32, as ultralytics pads: the network's cells lie 32 pixels apart, and
+        a picture that begins elsewhere is seen by other cells.
+        """
+        left, top = (min(-side % _STRIDE_PX // 2, self.side_px - side) for side in self.shown_wh)
+        return left, top
+
 
 def input_wh(tile: Tile, *, rectangular: bool) -> tuple[int, int]:
     """Size of the detector input that holds a tile: a square, or the least padded one of a few rectangles."""
@@ -150,7 +160,7 @@ def touches(tile: Tile, boxes_xyxy: Boxes) -> bool:
 def cut(
     pixels: Pixels, tile: Tile, resize: Resize, *, scratch_zoom: float = 1.0, rectangular: bool = False
 ) -> NDArray[np.uint8]:
-    """(height, width, 3) uint8: the window at its zoom in the upper left, padding elsewhere.
+    """(height, width, 3) uint8: the window at its zoom and its place, padding elsewhere.
 
     Args:
         pixels: the image, or a reduced copy of it.
@@ -165,7 +175,8 @@ def cut(
         window = resize(window, (width, height))
     across, down = input_wh(tile, rectangular=rectangular)
     canvas = np.full((down, across, 3), PAD_VALUE, np.uint8)
-    canvas[:height, :width] = window
+    left, top = tile.offset_xy
+    canvas[top : top + height, left : left + width] = window
     return canvas
 
 
@@ -180,10 +191,10 @@ def is_empty(tile_pixels: NDArray[np.uint8], min_std: float) -> bool:
 
 def to_image(found: Detections, tile: Tile, size_wh: tuple[int, int]) -> Detections:
     """Findings in tile pixels -> the same in image pixels, clipped to the image."""
-    offset = np.asarray([tile.x, tile.y], np.float32)
-    boxes = found.xyxy / tile.zoom + np.tile(offset, 2)
+    padding, corner = np.asarray(tile.offset_xy, np.float32), np.asarray([tile.x, tile.y], np.float32)
+    boxes = (found.xyxy - np.tile(padding, 2)) / tile.zoom + np.tile(corner, 2)
     points = found.keypoints.copy()
-    points[:, :, :2] = points[:, :, :2] / tile.zoom + offset
+    points[:, :, :2] = (points[:, :, :2] - padding) / tile.zoom + corner
     limit = np.asarray([*size_wh, *size_wh], np.float32)
     return replace(
         found,
@@ -196,15 +207,16 @@ def to_image(found: Detections, tile: Tile, size_wh: tuple[int, int]) -> Detecti
 def is_cut(tile_boxes_xyxy: Boxes, tile: Tile, size_wh: tuple[int, int]) -> NDArray[np.bool_]:
     """(n,) whether a box in tile pixels touches an edge of its tile that is not an edge of the image."""
     width, height = tile.shown_wh
+    left, top = tile.offset_xy
     inner = np.asarray(
         [tile.x > 0, tile.y > 0, tile.x + tile.width < size_wh[0], tile.y + tile.height < size_wh[1]], bool
     )
     near = np.stack(
         [
-            tile_boxes_xyxy[:, 0] < _EDGE_PX,
-            tile_boxes_xyxy[:, 1] < _EDGE_PX,
-            tile_boxes_xyxy[:, 2] > width - _EDGE_PX,
-            tile_boxes_xyxy[:, 3] > height - _EDGE_PX,
+            tile_boxes_xyxy[:, 0] < left + _EDGE_PX,
+            tile_boxes_xyxy[:, 1] < top + _EDGE_PX,
+            tile_boxes_xyxy[:, 2] > left + width - _EDGE_PX,
+            tile_boxes_xyxy[:, 3] > top + height - _EDGE_PX,
         ],
         axis=1,
     )

@@ -28,14 +28,11 @@ _STRIDE_PX = 32
 class Preparation:
     """How a picture becomes the network's input; each is True where it is done as theirs.
 
-    place:   half of what lacks to the next multiple of 32 is left above and beside the picture; it is not in the
-        upper left: the network looks at every 32nd pixel, so where these lie in a picture is part of what it sees
     linear:  shrunk by looking at the nearest four pixels only, and not by area
     shape:   the least multiple of 32 that holds the shorter side, and not one of a few shapes
     overlap: doubles are told by their overlap only; the pipeline also drops parts within a larger finding
     """
 
-    place: bool = False
     linear: bool = False
     shape: bool = False
     overlap: bool = False
@@ -43,10 +40,9 @@ class Preparation:
 
 STEPS: Mapping[str, Preparation] = MappingProxyType(
     {
-        "their place": Preparation(place=True),
-        "their place, resizing": Preparation(place=True, linear=True),
-        "their place, resizing, shape": Preparation(place=True, linear=True, shape=True),
-        "all theirs but the network": Preparation(place=True, linear=True, shape=True, overlap=True),
+        "their resizing": Preparation(linear=True),
+        "their resizing, shape": Preparation(linear=True, shape=True),
+        "all theirs but the network": Preparation(linear=True, shape=True, overlap=True),
     }
 )
 
@@ -56,10 +52,10 @@ def prepared(detector: Detector, how: Preparation) -> Look:
 
     def look(image: DecodedImage) -> Detections:
         tile = tiling.fitted(image.full_wh, detector.tile_px)
-        left, top, canvas = canvas_of(image.pixels, tile, how, rectangular=getattr(detector, "rectangular", False))
+        canvas = canvas_of(image.pixels, tile, how, rectangular=getattr(detector, "rectangular", False))
         (found,) = detector.detect_tiles(canvas[None])
-        moved = Detections.make(found.xyxy - np.asarray([left, top] * 2, np.float32), found.confidence)
-        part = whole_findings(moved, tile, image.full_wh, DETECT.min_confidence)
+        bare = Detections.make(found.xyxy, found.confidence)
+        part = whole_findings(bare, tile, image.full_wh, DETECT.min_confidence)
         if how.overlap:
             return part
         kept = merge(image, [_with_points(part, detector)], detector, DETECT)
@@ -68,8 +64,8 @@ def prepared(detector: Detector, how: Preparation) -> Look:
     return look
 
 
-def canvas_of(pixels: Pixels, tile: tiling.Tile, how: Preparation, *, rectangular: bool) -> tuple[int, int, Pixels]:
-    """Where the picture's left upper corner is in the network's input, and the input.
+def canvas_of(pixels: Pixels, tile: tiling.Tile, how: Preparation, *, rectangular: bool) -> Pixels:
+    """The network's input.
 
     Args:
         pixels: (h, w, 3) uint8.
@@ -84,10 +80,10 @@ def canvas_of(pixels: Pixels, tile: tiling.Tile, how: Preparation, *, rectangula
     across, down = tiling.input_wh(tile, rectangular=rectangular)
     if how.shape:
         across, down = width + -width % _STRIDE_PX, height + -height % _STRIDE_PX
-    left, top = (round(-side % _STRIDE_PX / 2 - 0.1) if how.place else 0 for side in (width, height))
+    left, top = tile.offset_xy
     canvas = np.full((down, across, 3), tiling.PAD_VALUE, np.uint8)
     canvas[top : top + height, left : left + width] = shrunk
-    return left, top, canvas
+    return canvas
 
 
 def _with_points(found: Detections, detector: Detector) -> Detections:

@@ -193,8 +193,9 @@ class View:
         scratch_zoom = self.image.pixels.shape[1] / self.image.full_wh[0]
         grow = resize_cells if self.pixel_art else resize
         window = tiling.cut(self.image.pixels, tile, grow, scratch_zoom=scratch_zoom, rectangular=self.rectangular)
-        width, height = tile.shown_wh
-        return None if tiling.is_empty(window[:height, :width], empty_std) else window
+        (width, height), (left, top) = tile.shown_wh, tile.offset_xy
+        shown = window[top : top + height, left : left + width]
+        return None if tiling.is_empty(shown, empty_std) else window
 
 
 class _Batch:

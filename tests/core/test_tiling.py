@@ -65,7 +65,9 @@ def test_a_point_goes_to_the_tile_and_back(size_wh):
     for tile in plan(size_wh):
         shown = tiling.cut(pixels, tile, resize)
         width, height = tile.shown_wh
-        ys, xs = np.nonzero(shown[:height, :width, 0] > 128)
+        left, top = tile.offset_xy
+        ys, xs = np.nonzero(shown[top : top + height, left : left + width, 0] > 128)
+        ys, xs = ys + top, xs + left
         whole = tile.x + 9 <= spot[0] < tile.x + tile.width - 9 and tile.y + 9 <= spot[1] < tile.y + tile.height - 9
         if not whole or len(xs) < 4:
             continue
@@ -80,12 +82,16 @@ def test_a_box_cut_by_a_tile_edge_is_marked_but_not_one_at_the_edge_of_the_pictu
     assert tiling.is_cut(found, tile, (2000, 2000)).tolist() == [False, True, True, False]
 
 
-def test_padding_is_grey_and_the_picture_lies_in_the_upper_left():
-    pixels = np.full((100, 200, 3), 255, np.uint8)
-    shown = tiling.cut(pixels, tiling.fitted((200, 100), 320), resize)
-    assert shown.shape == (320, 320, 3)
-    assert (shown[:160] == 255).all()
-    assert (shown[160:] == tiling.PAD_VALUE).all()
+def test_padding_is_grey_and_the_picture_lies_where_ultralytics_puts_it():
+    """428 rows lack 20 to 448: ten are left above, whatever the input's height."""
+    pixels = np.full((428, 640, 3), 255, np.uint8)
+    tile = tiling.fitted((640, 428), 640)
+    for rectangular, height in ((False, 640), (True, 448)):
+        shown = tiling.cut(pixels, tile, resize, rectangular=rectangular)
+        assert shown.shape == (height, 640, 3)
+        assert (shown[:10] == tiling.PAD_VALUE).all()
+        assert (shown[10:438] == 255).all()
+        assert (shown[438:] == tiling.PAD_VALUE).all()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from amogus_search.errors import AmogusError
 from amogus_search.evaluation.benchmark_engine import Contender, Pair, embedded, run, turned_round
 from amogus_search.evaluation.comparing import Plants
 from amogus_search.evaluation.engine_causes import STEPS, Preparation, canvas_of, prepared
+from amogus_search.pipeline.resize import resize
 from amogus_search.testing import FakeDetector
 
 ENTRY = FileEntry(b"/p.jpg", b"/", None)
@@ -63,18 +64,19 @@ def test_however_a_picture_is_prepared_findings_are_in_its_pixels(how):
     np.testing.assert_allclose(found.xyxy, embedded(detector)(image).xyxy, atol=1)
 
 
-def test_their_place_leaves_half_of_what_lacks_to_a_multiple_of_32_on_each_side():
-    """428 rows lack 20 to 448: ten above, ten below."""
-    pixels = photo(size_wh=(640, 428)).pixels
-    tile = tiling.fitted((640, 428), 640)
-    left, top, canvas = canvas_of(pixels, tile, Preparation(place=True, shape=True), rectangular=True)
-    assert (left, top, canvas.shape) == (0, 10, (448, 640, 3))
-    assert (canvas[:10] == tiling.PAD_VALUE).all()
-    np.testing.assert_array_equal(canvas[10:438], pixels)
+def test_their_shape_is_the_least_multiple_of_32_and_ours_one_of_a_few():
+    """360 rows make 384 of either; 500 make 512 of theirs."""
+    for rows, theirs, ours in ((360, 384, 384), (500, 512, 640)):
+        pixels = photo(size_wh=(640, rows)).pixels
+        tile = tiling.fitted((640, rows), 640)
+        assert canvas_of(pixels, tile, Preparation(shape=True), rectangular=True).shape == (theirs, 640, 3)
+        assert canvas_of(pixels, tile, Preparation(), rectangular=True).shape == (ours, 640, 3)
 
 
 def test_our_own_way_is_that_of_the_pipeline():
     pixels = photo(size_wh=(640, 428)).pixels
     tile = tiling.fitted((640, 428), 640)
-    left, top, canvas = canvas_of(pixels, tile, Preparation(), rectangular=False)
-    assert (left, top, canvas.shape) == (0, 0, (640, 640, 3))
+    np.testing.assert_array_equal(
+        canvas_of(pixels, tile, Preparation(), rectangular=True),
+        tiling.cut(pixels, tile, resize, rectangular=True),
+    )
