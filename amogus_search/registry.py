@@ -21,6 +21,8 @@ from amogus_search.errors import AmogusError, UsageError, WeightsError
 
 if TYPE_CHECKING:
     from amogus_search.core.calibration import Calibration
+    from amogus_search.core.conversion import Target
+    from amogus_search.core.figure import Fitter
     from amogus_search.embedders.openvino import OpenVinoEmbedder
     from amogus_search.ports import Converter, Detector, Embedder, Verifier
 
@@ -115,6 +117,32 @@ def load_embedder(name: str = DEFAULT) -> Embedder:
     build, argument = resolve("embedder", name)
     embedder: Embedder = build(argument)
     return embedder
+
+
+def load_person_detector(name: str) -> Detector:
+    """A YOLO trained on COCO, of which only persons count; a pose model gives their keypoints too.
+
+    Args:
+        name: path of a `.pt` or `.onnx` file that ultralytics can load.
+
+    Raises:
+        UsageError: it is the name of something else.
+        MissingExtraError: ultralytics is not installed.
+        WeightsError: the file is missing, cannot be loaded, or knows no persons.
+    """
+    if Path(name).suffix.lower() not in (".pt", ".onnx"):
+        raise UsageError(f"{name!r} finds no persons", "name a YOLO trained on COCO: --detector yolov8n.pt, or --boxes")
+    from amogus_search.detectors.ultralytics import UltralyticsDetector
+    from amogus_search.synth.fitting import PERSON
+
+    return UltralyticsDetector(Path(name), {PERSON.name: PERSON}, only=PERSON.name)
+
+
+def load_fitter(target: Target = "box") -> Fitter:
+    """What lays the crewmate into a pose: into what was found, or over a whole person."""
+    from amogus_search.synth.fitting import fit_crewmate, fit_person
+
+    return fit_person if target == "person" else fit_crewmate
 
 
 def load_converter(name: str = "paint", options: Mapping[str, str] = MappingProxyType({})) -> Converter:

@@ -20,6 +20,7 @@ from amogus_search.cli import (
     bench,
     budget,
     concept,
+    convert,
     detect,
     doctor,
     duplicates,
@@ -68,7 +69,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (index, query, detect, export, duplicates, novelty):
+for command in (index, query, detect, export, convert, duplicates, novelty):
     command.register(app)
 for group in (models, synth, train, evaluate, bench, concept):
     app.add_typer(group.app)

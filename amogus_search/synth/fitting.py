@@ -14,8 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.core.figure import Figure, Points, Pose
+from amogus_search.core.motif import Motif
 from amogus_search.synth.crewmate import Crewmate, Facing, crewmate_outline
 
+PERSON = Motif(
+    "person",
+    keypoint_names=(
+        *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow"),
+        *("right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee"),
+        *("left_ankle", "right_ankle"),
+    ),
+    flip_idx=(0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15),
+)
+"""What pose models trained on COCO report of a person."""
 SEEN = 0.5
 """Visibility from which a keypoint is believed."""
 _LEAST_AXIS, _MOST_AXIS = 0.6, 1.08

@@ -1,0 +1,365 @@
+"""`amogus convert`: findings become amogi, in copies of the pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
+
+import typer
+
+from amogus_search.cli.parameters import (
+    DEFAULT_PROFILE_NAME,
+    DetectorOption,
+    ExcludeOption,
+    Format,
+    IndexOption,
+    ProfileOption,
+    QueryOptions,
+    QuietOption,
+    Thresholds,
+    WithDiverse,
+    with_options,
+)
+from amogus_search.errors import UsageError
+from amogus_search.settings import PROFILES
+
+if TYPE_CHECKING:
+    from amogus_search.conversion_inputs import Wanted
+    from amogus_search.conversion_records import Outcome
+    from amogus_search.converting import Output, Tools
+    from amogus_search.core.conversion import Conversion
+    from amogus_search.exports.converted import PictureFormat
+    from amogus_search.ports import Converter
+
+FAILED, PARTLY_SKIPPED, INTERRUPTED = 1, 3, 130
+PICTURE_FORMATS = ("png", "same")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HowOptions:
+    """How a finding is converted; defaults stand in `core.conversion`."""
+
+    mask: Annotated[
+        Literal["box", "ellipse", "silhouette"] | None,
+        typer.Option(help="What about a box may change; by default silhouette, unless the back end likes another."),
+    ] = None
+    dilate: Annotated[
+        float | None, typer.Option(metavar="PERCENT", help="Grow the mask by so much of the box; below 0 shrinks it.")
+    ] = None
+    feather: Annotated[float | None, typer.Option(metavar="PERCENT", help="Fade out over so much of the box.")] = None
+    pad: Annotated[
+        float | None, typer.Option(metavar="PERCENT", help="Context around the box that the back end sees.")
+    ] = None
+    strength: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="S", help="0 leaves it as it is, 1 keeps nothing.")
+    ] = None
+    color: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A colour by name or #rrggbb; by default the region's own.")
+    ] = None
+    style: Annotated[
+        str | None,
+        typer.Option(help="paint: auto, shaded, flat, ghost, stone, neon, pencil or pixel."),
+    ] = None
+    prompt: Annotated[
+        str | None, typer.Option(help="For back ends that read; {color} and {evidence} are filled in.")
+    ] = None
+    negative_prompt: Annotated[str | None, typer.Option(help="What it must not look like.")] = None
+    steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps.")] = None
+    guidance: Annotated[float | None, typer.Option(help="How closely the prompt is followed.")] = None
+    size: Annotated[int | None, typer.Option(metavar="PX", help="Side of the crop that the back end works on.")] = None
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same pictures.")] = 0
+    seed_per: Annotated[
+        Literal["finding", "image", "run"] | None, typer.Option(help="What has a seed of its own, made from --seed.")
+    ] = None
+    accept: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="A", help="Amogusness that the new crop must reach; by default 0.5."),
+    ] = None
+    tries: Annotated[int | None, typer.Option(min=1, metavar="K", help="So many seeds at most; the best is kept.")] = (
+        None
+    )
+    look_again: Annotated[
+        bool, typer.Option("--look-again/--no-look-again", help="Judge every new crop by the detector.")
+    ] = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WhichOptions:
+    """Which findings of a picture are converted."""
+
+    top: Annotated[int | None, typer.Option(min=1, metavar="K", help="At most so many a picture.")] = None
+    min_area: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="SHARE", help="Smallest box, as a share of the picture.")
+    ] = None
+    max_area: Annotated[float | None, typer.Option(min=0, max=1, metavar="SHARE", help="Largest box.")] = None
+    order: Annotated[
+        Literal["score", "area", "left-to-right", "top-to-bottom", "centre"] | None,
+        typer.Option(help="What --top counts from, and what is converted first."),
+    ] = None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("convert", cls=WithDiverse)(with_options(convert))
+
+
+def convert(
+    out: Annotated[Path, typer.Option("--out", metavar="OUT", help="Folder for the pictures, never among the photos.")],
+    options: QueryOptions,
+    thresholds: Thresholds,
+    which: WhichOptions,
+    how: HowOptions,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Pictures and folders of pictures; without any, the index is asked."),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", metavar="TEXT", help="Ask the index for this, in words.")
+    ] = None,
+    index: IndexOption = None,
+    boxes: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Boxes from JSON (as `detect` prints it) or COCO.")
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="Who paints: paint, paint:STYLE, or another back end's name.")
+    ] = "paint",
+    backend_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Something for the back end; may be repeated.")
+    ] = None,
+    target: Annotated[
+        Literal["box", "person"], typer.Option(help="What was found, or the whole person (see --detector, --boxes).")
+    ] = "box",
+    profile: ProfileOption = DEFAULT_PROFILE_NAME,
+    detector: DetectorOption = "amogus",
+    exclude: ExcludeOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are in OUT already.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write masks and crops only.")] = False,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Write OUT/before-after.html.")] = True,
+    format: Annotated[  # noqa: A002 - the option's own name
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORM",
+            help="Of the results on stdout: table, json, jsonl, csv, tsv; of the pictures: png (exact), or same as "
+            "the original (JPEG at quality 95). May be given twice.",
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Turn findings into amogi, in copies of the pictures; a JSON sidecar beside each says how.
+
+    The pictures come from PATH..., from --boxes, or from an index (--index, --text and the options of `query`).
+    Findings of amogusness 0.5 and more count, unless a threshold is given. A run that was stopped goes on where it was.
+    """
+    from amogus_search import registry
+    from amogus_search.converting import Output
+
+    results, pictures = _formats(format or ())
+    converter = registry.load_converter(backend, _backend_options(backend_option or (), how.style))
+    conversion = _conversion(which, how, target, getattr(converter, "mask", None))
+    source = _Source(paths or [], boxes, index, exclude or [], target, detector)
+    source.check(options, text)
+    wanted, roots = source.wanted(options, thresholds, text, quiet=quiet)
+    tools = source.tools(converter, conversion, thresholds, PROFILES[profile], look_again=how.look_again)
+    output = Output(out, pictures, overwrite=overwrite, page=page, dry_run=dry_run)
+    code = _run(wanted, roots, tools, conversion, output, results, quiet=quiet)
+    if code:
+        raise typer.Exit(code)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """Where pictures and boxes come from."""
+
+    paths: list[Path]
+    boxes: Path | None
+    index: Path | None
+    exclude: list[str]
+    target: Literal["box", "person"]
+    detector: str
+
+    def check(self, options: QueryOptions, text: Sequence[str] | None) -> None:
+        """Refuses what makes no sense together."""
+        if (self.paths or self.boxes) and (self.index or text or options != QueryOptions()):
+            raise UsageError("pictures are named and an index is asked", "give PATH or --boxes, or --index and a query")
+        if self.target == "person" and not self.paths and self.boxes is None:
+            raise UsageError("an index knows no persons", "give PATH and --detector yolov8n.pt, or --boxes FILE")
+
+    def wanted(
+        self, options: QueryOptions, thresholds: Thresholds, text: Sequence[str] | None, *, quiet: bool
+    ) -> tuple[list[Wanted], list[bytes]]:
+        """The inputs, and the folders that OUT must stay out of."""
+        from amogus_search.conversion_inputs import from_boxes, from_hits, from_paths
+
+        named = [os.path.abspath(os.fsencode(path)) for path in self.paths]
+        if self.boxes is not None:
+            return from_boxes(self.boxes, self.paths, exclude=self.exclude), named
+        if self.paths:
+            return from_paths(self.paths, exclude=self.exclude), named
+        from amogus_search.asking import Asker
+        from amogus_search.cli.asking import answer, image_reader, opened_index, question
+        from amogus_search.cli.records import note
+
+        with opened_index(self.index) as opened, image_reader() as read:
+            asker = Asker(opened, read, literal=options.literal)
+            asked = question(asker, text, options, thresholds, limit=None, regions=False)
+            hits = answer(asker, asked, lambda words: note(words, quiet=quiet))
+            folders = opened.source_folders()
+            return from_hits(hits, folders, thresholds.resolved().passes), folders
+
+    def tools(
+        self,
+        converter: Converter,
+        conversion: Conversion,
+        thresholds: Thresholds,
+        profile: Any,
+        *,
+        look_again: bool,
+    ) -> Tools:
+        """Who finds, who converts and who judges."""
+        from amogus_search import registry
+        from amogus_search.converting import Tools
+        from amogus_search.finder import Finder
+
+        finder = None
+        if self.paths and self.boxes is None:
+            person = self.target == "person"
+            finder = Finder(registry.load_person_detector(self.detector)) if person else Finder.load(self.detector)
+        judge = None
+        if look_again and conversion.accept is not None:
+            same = finder is not None and self.target == "box"
+            judge = finder if same else Finder.load(self.detector if self.target == "box" else registry.DEFAULT)
+        fit = registry.load_fitter(self.target)
+        return Tools(converter, fit, finder, judge, thresholds.resolved(), profile)
+
+
+def _formats(given: Sequence[str]) -> tuple[Format, PictureFormat]:
+    """Form of the results and of the pictures; the words differ, so one option takes both."""
+    results: Format = "table"
+    pictures: PictureFormat = "png"
+    for word in given:
+        if word in PICTURE_FORMATS:
+            pictures = cast("PictureFormat", word)
+        elif word in get_args(Format):
+            results = cast("Format", word)
+        else:
+            known = ", ".join((*get_args(Format), *PICTURE_FORMATS))
+            raise UsageError(f"there is no format {word!r}", f"there are: {known}")
+    return results, pictures
+
+
+def _backend_options(given: Sequence[str], style: str | None) -> Mapping[str, str]:
+    options = {} if style is None else {"style": style}
+    for word in given:
+        key, separator, value = word.partition("=")
+        if not separator or not key:
+            raise UsageError(f"--backend-option {word!r} is not KEY=VALUE", "such as --backend-option style=neon")
+        options[key] = value
+    return options
+
+
+def _conversion(which: WhichOptions, how: HowOptions, target: Literal["box", "person"], mask: Any) -> Conversion:
+    """What the options say, over the defaults of `core.conversion`."""
+    from amogus_search.core.colours import parse_colour
+    from amogus_search.core.conversion import Choice, Conversion, MaskOptions, Wish
+
+    return Conversion(
+        choice=Choice(**_given(top=which.top, min_area=which.min_area, max_area=which.max_area, order=which.order)),
+        mask=MaskOptions(
+            **_given(kind=how.mask or mask, dilate=_share(how.dilate), feather=_share(how.feather)),
+        ),
+        wish=Wish(
+            **_given(
+                strength=how.strength,
+                colour=None if how.color is None else parse_colour(how.color),
+                prompt=how.prompt,
+                negative_prompt=how.negative_prompt,
+                steps=how.steps,
+                guidance=how.guidance,
+            )
+        ),
+        target=target,
+        **_given(pad=_share(how.pad), size_px=how.size, seed_per=how.seed_per, tries=how.tries),
+        **({"accept": None} if not how.look_again else _given(accept=how.accept)),
+        seed=how.seed,
+    )
+
+
+def _share(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Those that were given."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _run(
+    wanted: Sequence[Wanted],
+    roots: Sequence[bytes],
+    tools: Tools,
+    conversion: Conversion,
+    output: Output,
+    form: Format,
+    *,
+    quiet: bool,
+) -> int:
+    """Convert, print what became of each, and give the exit code."""
+    from amogus_search.cli.progress import ProgressDisplay
+    from amogus_search.cli.stopping import StopRequest
+    from amogus_search.converting import convert_files
+
+    with StopRequest(quiet=quiet) as stop, ProgressDisplay(quiet=quiet or form == "jsonl") as progress:
+        outcomes: list[Outcome] = []
+        for outcome in convert_files(wanted, tools, conversion, output, roots=roots, stop=stop.wanted):
+            outcomes.append(outcome)
+            skipped = sum(one.status in ("skipped", "failed") for one in outcomes[-1:])
+            progress("converting", len(outcomes), len(wanted), skipped=skipped)
+            if form == "jsonl":
+                _print([outcome], form)
+        stopped = stop.wanted()
+    if form != "jsonl":
+        _print(outcomes, form)
+    _tell(outcomes, output, quiet=quiet)
+    return INTERRUPTED if stopped else _exit_code(outcomes)
+
+
+def _print(outcomes: Sequence[Outcome], form: Format) -> None:
+    from amogus_search.cli.records import write_rows
+
+    rows = [outcome.as_json() for outcome in outcomes]
+    if form in ("table", "csv", "tsv"):
+        rows = [{name: value for name, value in row.items() if not name.endswith("_hex")} for row in rows]
+    write_rows(rows, form)
+
+
+def _tell(outcomes: Sequence[Outcome], output: Output, *, quiet: bool) -> None:
+    """A line for people about the whole run, and one for each picture that needs a look."""
+    from amogus_search.cli.records import note
+    from amogus_search.core.paths import display_path
+    from amogus_search.exports.conversion_page import NAME
+
+    for outcome in outcomes:
+        if outcome.status in ("failed", "kept"):
+            note(f"{outcome.status} {display_path(outcome.path)}: {outcome.detail}", quiet=quiet)
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        counts[outcome.status] = counts.get(outcome.status, 0) + 1
+    changes = [change for outcome in outcomes for change in outcome.changes]
+    judged = [change for change in changes if change.get("after") is not None]
+    words = ", ".join(f"{count} {status}" for status, count in counts.items())
+    accepted = f"; {sum(change['accepted'] for change in judged)} of {len(judged)} changes accepted" if judged else ""
+    shown = f"; see {output.folder / NAME}" if output.page and not output.dry_run and counts else ""
+    note(f"{words or 'nothing to convert'}{accepted}{shown}", quiet=quiet)
+
+
+def _exit_code(outcomes: Sequence[Outcome]) -> int:
+    from amogus_search.core.types import ACCESS_REASONS
+
+    if any(outcome.status == "failed" for outcome in outcomes):
+        return FAILED
+    return PARTLY_SKIPPED if any(outcome.reason in ACCESS_REASONS for outcome in outcomes) else 0
