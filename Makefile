@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format format-check lint types layers slow heavy wheel clean
+.PHONY: help demo test check format format-check lint types layers slow faults soak heavy wheel clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -51,6 +51,14 @@ layers: $(VENV)/.dev ## import-linter: imports point down only
 
 slow: $(VENV)/.dev ## run the slow tests: real weights, kills, whole runs
 	$(VENV)/bin/$(PYTEST) -m "slow and not heavy"
+
+faults: $(VENV)/.dev ## try a few faults of every kind, and write the table of docs/RELIABILITY.md
+	rm -f .faults.jsonl
+	AMOGUS_FAULTS=$(CURDIR)/.faults.jsonl $(VENV)/bin/$(PYTEST) -m "fault and not heavy"; status=$$?; \
+	$(VENV)/bin/python tests/faults/fault_table.py .faults.jsonl docs/RELIABILITY.md && exit $$status
+
+soak: export AMOGUS_SOAK := 1
+soak: faults ## the same with every fault there is: an hour or more
 
 heavy: $(HEAVY)/.heavy ## the tests that need torch, ultralytics and open_clip (a 6 GB install)
 	$(HEAVY)/bin/$(PYTEST) -m heavy

@@ -17,8 +17,9 @@ OUTBOUND = []
 """What tests tried to reach beyond this machine; see `no_network`."""
 
 
-def pytest_configure():
+def pytest_configure(config):
     """Let nothing in this process connect or look up names beyond the loopback, whatever library asks."""
+    config.addinivalue_line("markers", "fault: uses `fault_record`, given by itself (make faults, make soak)")
 
     def guarded(function, host_of):
         def call(*args, **options):
@@ -54,6 +55,14 @@ def no_network():
 
 
 SOAK = bool(os.environ.get("AMOGUS_SOAK"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Whatever records faults can be chosen by `-m fault`."""
+    for item in items:
+        if "fault_record" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.fault)
 
 
 @pytest.fixture

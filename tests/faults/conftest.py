@@ -17,11 +17,15 @@ RUNNER = Path(__file__).with_name("fault_runner.py")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check came to: faults tried, a line for each that was not survived, and what else it tells."""
+    """What a check came to: faults tried, a line for each that was not survived, and what else it tells.
+
+    is_broken: the check itself failed
+    """
 
     tried: int
     wrong: list
     notes: dict = field(default_factory=dict)
+    is_broken: bool = False
 
     @property
     def survived(self):
@@ -41,7 +45,7 @@ def check(request):
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
-            return Outcome(1, [done.stderr[-3000:]])
+            return Outcome(1, [done.stderr[-3000:]], is_broken=True)
         return Outcome(**json.loads(done.stdout))
 
     yield run

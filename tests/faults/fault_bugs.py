@@ -180,8 +180,8 @@ def _ignores_signals() -> None:
 
 
 BUGS: dict[str, Bug] = {
-    "search files written in place": Bug(_in_place, "readers", 40),
-    "pointer committed before its file": Bug(_pointer_before_files, "readers", 40),
+    "search files written in place": Bug(_in_place, "publication_kills", 40),
+    "pointer committed before its file": Bug(_pointer_before_files, "publication_kills", 25),
     "no checksum of search files": Bug(_no_file_checksum, "damage", 3),
     "no checksum of rows": Bug(_no_row_checksum, "damage", 12),
     "no seal of the catalogue": Bug(_no_seal, "damage", 12),

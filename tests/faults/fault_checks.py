@@ -7,6 +7,7 @@ whether they would find it.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -120,6 +121,7 @@ class Bench:
         ended = self.run(self.new_index(), Fault())
         assert ended.last("finished"), ended
         self.operations = int(ended.last("operations"))
+        self.names: list[str] = list(ended.last("names"))
         self.reached = bool(ended.last("reached"))
         self.expected = self.look(self.index)
 
@@ -146,7 +148,7 @@ class Bench:
         try:
             self.folders.fill(index, stage, lambda done: tell(stage=done))
         finally:
-            tell(operations=disk.done)
+            tell(operations=disk.done, names=disk.names)
 
     def run(self, index: Path, fault: Fault | None, stage: int = 1) -> Ended:
         """Fill an index in a child, with a fault."""
@@ -240,6 +242,18 @@ def kills(base: Path, size: int, seed: int) -> Outcome:
     return outcome
 
 
+def publication_kills(base: Path, size: int, seed: int) -> Outcome:
+    """F1 again, where search files are written and their row is committed."""
+    bench, outcome = Bench(base), Outcome()
+    files = {number for number, name in enumerate(bench.names, 1) if name.startswith("vectors-")}
+    near = sorted({n + more for n in files for more in range(30) if n + more <= bench.operations})
+    for when in ("before", "mid", "after"):
+        for place in spread(len(near), size, seed):
+            fault = Fault(near[place - 1], "kill", when)
+            outcome.add(fault, bench.trial(fault))
+    return outcome
+
+
 def full_disk(base: Path, size: int, seed: int) -> Outcome:
     """F4: no room from every durable operation on."""
     return _errors(base, size, seed, {"ENOSPC": errno.ENOSPC}, lasts=(True,))
@@ -251,7 +265,68 @@ def errors(base: Path, size: int, seed: int) -> Outcome:
     bench = Bench(base / "short")
     for at in spread(bench.operations, size, seed):
         outcome.add(("short write", at), bench.trial(Fault(at, "short")))
+    for turn in range(min(size, 20)):
+        index = bench.new_index()
+        ended = in_child(lambda tell: _interrupted(bench.folders, index, 0.0003 * (1 + turn)))  # noqa: B023
+        found = bench.look(index)
+        outcome.add(("EINTR", turn), [] if found == bench.expected else [f"it ends otherwise: {ended.told}"])
     return outcome
+
+
+def _interrupted(folders: work.Folders, index: Path, seconds: float) -> None:
+    """Fill an index while signals interrupt whatever the process is waiting for."""
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.siginterrupt(signal.SIGALRM, True)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    try:
+        index.parent.mkdir(exist_ok=True)
+        folders.fill(index)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def small_disk(base: Path, size: int, seed: int) -> Outcome:
+    """F4 again, with a real file system that is too small, in a name space of its own; nothing where none may be made.
+
+    The index is filled until the disk is full; then the disk grows, and the next run must finish.
+    """
+    bench, outcome = Bench(base), Outcome()
+    for turn in range(size):
+        kilobytes = 24 + 4 * (seed + turn * 97) % 400
+        place = base / "small"
+        place.mkdir(exist_ok=True)
+
+        def job(tell: Callable, kilobytes: int = kilobytes, place: Path = place) -> None:
+            if not _mounted(place, kilobytes):
+                tell(impossible=True)
+                return
+            index = place / "i"
+            ended = bench.run(index, None)
+            problems = _wrong_end(ended, Fault(1, "error", number=errno.ENOSPC, lasts=True), index)
+            problems += bench.wrong_now(index, int(ended.last("acknowledged", 0)))
+            stage = min(int(ended.last("stage", 0)), 1) + 1
+            if not _mounted(place, 16_000, "remount"):
+                problems.append("the disk could not be made larger")
+            tell(problems=problems + bench.wrong_in_the_end(index, stage), full=bool(ended.last("ours")))
+
+        ended = in_child(job)
+        if ended.last("impossible"):
+            break
+        outcome.add(f"{kilobytes} KiB", list(ended.last("problems", [f"the test fails: {ended.told}"])))
+        outcome.notes["full"] = int(outcome.notes.get("full", 0)) + bool(ended.last("full"))
+    return outcome
+
+
+def _mounted(place: Path, kilobytes: int, how: str = "") -> bool:
+    """Mount a small file system that only this process and its children see."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not how and libc.unshare(0x00020000):  # CLONE_NEWNS
+        return False
+    private, remount = 0x00040000 | 0x4000, 0x20  # MS_PRIVATE | MS_REC, MS_REMOUNT
+    if not how and libc.mount(b"none", b"/", None, private, None):
+        return False
+    options = f"size={kilobytes}k".encode()
+    return not libc.mount(b"tmpfs", os.fsencode(place), b"tmpfs", remount if how else 0, options)
 
 
 def _errors(base: Path, size: int, seed: int, numbers: dict[str, int], lasts: tuple[bool, ...]) -> Outcome:

@@ -64,6 +64,7 @@ class Disk:
     records: bool = False
     done: int = 0
     failing: bool = False
+    names: list[str] = field(default_factory=list)
     log: list[Operation] = field(default_factory=list)
     mark: object = None
 
@@ -88,6 +89,7 @@ class Disk:
             OSError: it fails.
         """
         self.done += 1
+        self.names.append(os.path.basename(path))
         fault = self.fault
         hit = self.done == fault.at
         if hit and fault.kind == "kill" and fault.when != "after":

@@ -6,6 +6,7 @@ QUICK = {
     # name: id, what, tried in the quick suite, in a soak (sizes of the checks in `fault_*.py`)
     "kills": ("F1", "kill -9 before, within and after a durable operation", 3, 10**6),
     "full_disk": ("F4", "disk full from a durable operation on", 3, 10**6),
+    "publication_kills": ("F1", "the same while search files are published", 3, 10**6),
     "two_writers": ("F9", "up to eight indexers at once, stale lock files", 2, 100),
     "foreign": ("F12", "other schemas, fingerprints, databases and search files", 1, 4),
 }
@@ -19,6 +20,14 @@ SLOW = {
     "vanished": ("F15", "folder of pictures gone, empty, unreadable, another one, mostly gone", 1, 4),
     "same_result": ("F19", "interrupted runs, orders of files, decoding processes: the same index", 4, 50),
 }
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_really_too_small(check, many, fault_record):
+    done = check("small_disk", many(5, 40))
+    if not done.tried and not done.wrong:
+        pytest.skip("no file system can be mounted here")
+    fault_record("F4", tried=done.tried, survived=done.survived, what="a real disk too small", wrong=done.wrong)
 
 
 def survive(name, row, check, many, fault_record):

@@ -14,4 +14,6 @@ from fault_bugs import BUGS
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_seeded_bug_is_found(bug, check, fault_record):
     found = check(BUGS[bug].check, BUGS[bug].size, bug)
+    assert not found.is_broken, found.wrong
+    print(bug, found.tried, found.wrong[:2])  # noqa: T201 - shown by -s
     fault_record("seeded bugs", tried=1, survived=bool(found.wrong), what=bug)
