@@ -6,7 +6,7 @@ import pytest
 
 from amogus_search.core.types import FileEntry, FileStat
 from amogus_search.errors import AmogusError
-from amogus_search.pipeline.changes import compare, known_sizes, refuse_mass_loss, trusted_stat
+from amogus_search.pipeline.changes import compare, guarded, known_sizes, refuse_mass_loss, trusted_stat
 from amogus_search.settings import IndexSettings
 
 ROOT = b"/photos"
@@ -101,3 +101,28 @@ def test_the_stat_of_a_file_that_changed_just_now_is_not_trusted() -> None:
     assert trusted_stat(fresh, 100, 10) != fresh
     assert trusted_stat(fresh, 100, 1) == fresh
     assert trusted_stat(None, 100, 10) is None
+
+
+def test_only_what_was_looked_at_can_be_gone() -> None:
+    known = {b"/photos/a": Known(stat(1)), b"/photos/sub/b": Known(stat(2)), b"/photos/c": Known(stat(3))}
+    changes = compare([entry("a", stat(1))], known, [ROOT], scopes=[b"/photos/a", b"/photos/sub"])
+    assert (changes.unchanged, changes.gone, changes.notes) == (1, [b"/photos/sub/b"], [])
+
+
+def test_a_root_among_what_was_looked_at_is_kept_when_it_is_empty() -> None:
+    known = {b"/photos/a": Known(stat(1))}
+    changes = compare([], known, [ROOT], scopes=[ROOT])
+    assert changes.gone == []
+    assert changes.notes
+
+
+def test_too_many_lost_files_can_be_kept_with_a_note() -> None:
+    known = {b"/photos/%d" % n: Known(stat(n)) for n in range(10)}
+    few = IndexSettings(gone_share=0.3, gone_least=2)
+    changes = compare([entry(str(n), stat(n)) for n in range(6)], known, [ROOT])
+    kept = guarded(changes, known, [ROOT], few, keep_missing=True)
+    assert kept.gone == []
+    assert kept.unchanged == 6
+    assert "4 of 10 known files are gone" in kept.notes[0]
+    with pytest.raises(AmogusError):
+        guarded(changes, known, [ROOT], few, keep_missing=False)

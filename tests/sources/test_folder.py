@@ -150,3 +150,29 @@ def test_a_folder_that_vanishes_during_the_walk_is_reported(tmp_path: Path) -> N
     (tmp_path / "b/c.jpg").unlink()
     (tmp_path / "b").rmdir()
     assert [e.problem and e.problem[0] for e in walk] == ["vanished"]
+
+
+def only(root: Path, *scopes: str, **options: object) -> list[str]:
+    source = FolderSource([root], **options)  # type: ignore[arg-type]
+    found = source.scan_only([os.fsencode(root / scope) for scope in scopes])
+    return [os.path.relpath(os.fsdecode(entry.path), root) for entry in found]
+
+
+def test_some_paths_are_looked_at_as_a_whole_scan_would(tmp_path: Path) -> None:
+    tree(tmp_path, "a.jpg", "sub/b.jpg", "sub/deep/c.jpg", "sub/note.txt", ".git/d.jpg", "cache/e.jpg")
+    tree(tmp_path, "idx/catalog.sqlite", "idx/f.jpg", "own/g.jpg")
+    assert only(tmp_path, "a.jpg", "gone.jpg") == ["a.jpg"]
+    assert only(tmp_path, "sub", "sub/b.jpg") == ["sub/b.jpg", "sub/deep/c.jpg"]
+    assert only(tmp_path, "sub/deep/c.jpg", "sub/note.txt", ".git/d.jpg", ".git") == ["sub/deep/c.jpg"]
+    assert only(tmp_path, "idx/f.jpg", "own/g.jpg", "own", index_dir=tmp_path / "own") == []
+    assert only(tmp_path, "cache/e.jpg", "cache", "a.jpg", exclude=["cache"]) == ["a.jpg"]
+    assert only(tmp_path, "") == names(tmp_path)
+
+
+def test_a_path_behind_a_link_or_outside_is_not_looked_at(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    tree(root, "a.jpg")
+    tree(tmp_path / "away", "b.jpg")
+    (root / "link").symlink_to(tmp_path / "away")
+    assert only(root, "link/b.jpg", "../away/b.jpg", "a.jpg/x.jpg") == []
+    assert only(root, "link") == ["link"]
