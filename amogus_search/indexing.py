@@ -20,7 +20,7 @@ from amogus_search.ports import Embedder
 from amogus_search.settings import DEFAULT_PROFILE, NOWHERE, PREPROCESSING_VERSION, PROFILES, SearchBudget
 from amogus_search.sources.folder import FolderSource
 from amogus_search.sources.workers import DecodePool
-from amogus_search.store import reembedding
+from amogus_search.store import places, reembedding
 from amogus_search.store.crashes import crash_mark
 from amogus_search.store.index import Index
 from amogus_search.store.reembedding import Reembedding
@@ -183,7 +183,7 @@ def index_source(
                 scopes=scopes,
                 crashed=crashed,
             )
-            notes = [*_notes_on(again), *report.notes, *_tidied(index, choice)]
+            notes = [*places.notes(index.folder), *_notes_on(again), *report.notes, *_tidied(index, choice)]
     return replace(report, reembedded=again.regions if again else 0, notes=tuple(notes))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from amogus_search.errors import AmogusError, IndexStateError
-from amogus_search.store import durable, rows
+from amogus_search.store import durable, places, rows
 
 CATALOG_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 10.0
@@ -57,7 +57,8 @@ class Catalog:
         self.run("PRAGMA trusted_schema = OFF")
         self.run("PRAGMA cell_size_check = ON")
         if write:
-            mode = "WAL" if wal_works(self._path.parent) else "DELETE"
+            folder = self._path.parent
+            mode = "WAL" if places.network_kind(folder) is None and wal_works(folder) else "DELETE"
             self.run(f"PRAGMA journal_mode = {mode}")
             self.run("PRAGMA synchronous = FULL")
         else:

@@ -20,7 +20,18 @@ from amogus_search.core.types import Detections, FileEntry, FindingScores, Hit, 
 from amogus_search.core.where import Column, Value
 from amogus_search.errors import UsageError
 from amogus_search.settings import SearchBudget
-from amogus_search.store import answers, checks, contents, files, folder, publishing, repairs, scoring, similar, tables
+from amogus_search.store import (
+    answers,
+    checks,
+    contents,
+    files,
+    folder,
+    publishing,
+    repairs,
+    scoring,
+    similar,
+    tables,
+)
 from amogus_search.store.catalog import Catalog
 from amogus_search.store.columns import where_columns
 from amogus_search.store.files import KnownFile

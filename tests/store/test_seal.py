@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from amogus_search.store.index import Index
+
+
+@pytest.fixture
+def folder(tmp_path, make):
+    """A closed index."""
+    with make.create(tmp_path / "i") as index:
+        index.write(added=[make.image("a.jpg", (0.9,)), make.image("b.jpg")])
+        index.publish()
+    return tmp_path / "i"
+
+
+def problems(folder):
+    with Index.open(folder) as index:
+        return index.verify()
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_where_no_row_lies_is_found(folder):
+    """The number of changes in SQLite's header means nothing to anybody who reads."""
+    assert problems(folder) == []
+    flip(folder / "catalog.sqlite", 27)
+    assert "is not as it was when it was closed" in problems(folder)[0]
+
+
+def test_a_flipped_bit_of_the_seal_is_found(folder):
+    flip(folder / "catalog.sqlite.seal", 40)
+    assert problems(folder)
+
+
+def test_a_writer_works_without_a_seal_and_leaves_a_new_one(folder, make):
+    before = (folder / "catalog.sqlite.seal").read_bytes()
+    with Index.open(folder, "w") as index:
+        assert not (folder / "catalog.sqlite.seal").exists()
+        assert index.verify() == []
+        index.write(added=[make.image("c.jpg")])
+    assert (folder / "catalog.sqlite.seal").read_bytes() != before
+    assert problems(folder) == []
+
+
+def test_a_catalogue_that_did_not_change_is_not_read_again(folder, monkeypatch):
+    from amogus_search.store import seal
+
+    before = (folder / "catalog.sqlite.seal").read_bytes()
+    monkeypatch.setattr(seal.digests, "digest", lambda path: pytest.fail("read"))
+    monkeypatch.setattr(seal.durable, "write", lambda path, fill: path.touch() or fill(path))
+    Index.open(folder, "w").close()
+    assert (folder / "catalog.sqlite.seal").read_bytes() == before
+
+
+def test_what_is_mended_is_sealed_again(folder):
+    flip(folder / "catalog.sqlite", 27)
+    with Index.open(folder, "w") as index:
+        index.repair()
+    assert problems(folder) == []
+
+
+def test_no_seal_is_no_damage(folder):
+    (folder / "catalog.sqlite.seal").unlink()
+    assert problems(folder) == []
