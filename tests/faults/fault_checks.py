@@ -242,11 +242,20 @@ def kills(base: Path, size: int, seed: int) -> Outcome:
     return outcome
 
 
+def search_file_kills(base: Path, size: int, seed: int) -> Outcome:
+    """F1 again, at the operations on search files."""
+    return _near_search_files(base, size, seed, 1)
+
+
 def publication_kills(base: Path, size: int, seed: int) -> Outcome:
-    """F1 again, where search files are written and their row is committed."""
+    """F1 again, from where search files are written until their row is committed and measured."""
+    return _near_search_files(base, size, seed, 30)
+
+
+def _near_search_files(base: Path, size: int, seed: int, following: int) -> Outcome:
     bench, outcome = Bench(base), Outcome()
     files = {number for number, name in enumerate(bench.names, 1) if name.startswith("vectors-")}
-    near = sorted({n + more for n in files for more in range(30) if n + more <= bench.operations})
+    near = sorted({n + more for n in files for more in range(following) if n + more <= bench.operations})
     for when in ("before", "mid", "after"):
         for place in spread(len(near), size, seed):
             fault = Fault(near[place - 1], "kill", when)

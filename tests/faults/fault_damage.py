@@ -46,6 +46,19 @@ def damage(base: Path, size: int, seed: int) -> Outcome:
     return outcome
 
 
+def flips(base: Path, size: int, seed: int) -> Outcome:
+    """F11 again: single bits of the catalogue."""
+    bench, outcome, dice = Bench(base), Outcome(), random.Random(seed)
+    whole = base / "whole"
+    shutil.copytree(bench.index, whole, ignore=shutil.ignore_patterns("*-shm", "*-wal"))
+    for _ in range(size):
+        index = bench.new_index()
+        shutil.copytree(whole, index)
+        what = _damaged(index / "catalog.sqlite", "flip", dice, whole)
+        outcome.add(what, _wrong_after_damage(bench, index))
+    return outcome
+
+
 def _damaged(path: Path, kind: str, dice: random.Random, whole: Path) -> str | None:
     """Do it; what was done, None if the file is as before."""
     before = path.read_bytes()

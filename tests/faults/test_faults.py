@@ -7,10 +7,12 @@ QUICK = {
     "kills": ("F1", "kill -9 before, within and after a durable operation", 3, 10**6),
     "full_disk": ("F4", "disk full from a durable operation on", 3, 10**6),
     "publication_kills": ("F1", "the same while search files are published", 3, 10**6),
+    "flips": ("F11", "a flipped bit of the catalogue", 10, 2000),
     "two_writers": ("F9", "up to eight indexers at once, stale lock files", 2, 100),
     "foreign": ("F12", "other schemas, fingerprints, databases and search files", 1, 4),
 }
 SLOW = {
+    "search_file_kills": ("F1", "the same while a search file is written", 8, 10**6),
     "random_kills": ("F2", "kill -9 at a random time, decoding processes and all", 20, 1000),
     "signals": ("F3", "SIGINT, SIGTERM, SIGINT twice, SIGHUP at random times of `amogus index`", 3, 50),
     "errors": ("F5", "EIO, EROFS, EACCES, EDQUOT at a durable operation, once or for good; short writes", 4, 10**6),
