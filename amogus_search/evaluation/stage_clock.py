@@ -19,7 +19,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "opening": ("amogus_search.store.index:Index.open",),
     "known files": ("amogus_search.store.index:Index.known_files",),
     "scan": ("amogus_search.sources.folder:FolderSource.scan",),
-    "compare": ("amogus_search.pipeline.index:compare", "amogus_search.pipeline.index:refuse_mass_loss"),
+    "compare": ("amogus_search.pipeline.index:compare", "amogus_search.pipeline.index:guarded"),
     "counting": ("amogus_search.pipeline.index_run:Run.take_stock",),
     "publish check": ("amogus_search.store.index:Index.publish",),
     "search state": ("amogus_search.store.index:Index.search_state",),

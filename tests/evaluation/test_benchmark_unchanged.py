@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,13 @@ def test_a_tiny_picture_is_a_picture_unlike_the_others() -> None:
     with Image.open(io.BytesIO(tiny_png(70_000))) as picture:
         picture.load()
         assert picture.getpixel((0, 0)) == (1, 17, 112)
+
+
+@pytest.mark.parametrize("place", [place for places in STAGES.values() for place in places])
+def test_every_function_with_a_clock_exists(place: str) -> None:
+    """They are named by text, which nothing else would notice."""
+    module, _, name = place.partition(":")
+    assert callable(attrgetter(name)(import_module(module)))
 
 
 @pytest.mark.slow
