@@ -8,6 +8,7 @@ from amogus_search.cli import (
     bench_copies,
     bench_detector,
     bench_engine,
+    bench_hostile,
     bench_index,
     bench_profile,
     bench_search,
@@ -29,5 +30,6 @@ for command in (
     bench_wholes,
     bench_profile,
     bench_index,
+    bench_hostile,
 ):
     command.register(app)

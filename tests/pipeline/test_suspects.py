@@ -104,6 +104,7 @@ def test_a_picture_that_crashes_the_models_costs_two_runs_and_is_given_up(photos
     assert run(photos, index, retry="retry").returncode == -signal.SIGSEGV, "tried again when asked"
 
 
+@pytest.mark.slow
 def test_a_run_killed_twice_from_outside_condemns_nobody(photos, tmp_path):
     """A kill says nothing of a picture: only many in a row, all with the same picture alone, count as a crash."""
     draw(photos / "05-deadly.png", 50, (0, 255, 0))

@@ -155,9 +155,9 @@ def disguises(canary, folder):
         onnx = folder / f"{name}.onnx"
         onnx.write_bytes(data)
         yield f"{name} as .onnx", ["detect", picture, "--detector", onnx]
-        image = folder / f"{name}.jpg"
-        image.write_bytes(data)
-        yield f"{name} as a picture", ["detect", image, "--detector", "none"]
+        (folder / "album").mkdir(exist_ok=True)
+        (folder / "album" / f"{name}.jpg").write_bytes(data)
+    yield "all of them as pictures", ["detect", folder / "album", "--detector", "none"]
     for name, data in list(pickles(canary))[:3]:
         for file in ("clip.json", "images.xml"):
             exported = folder / f"{name}-{file}"
@@ -203,8 +203,9 @@ def _archives(canary, folder):
         archive.addfile(member, io.BytesIO(b"x"))
     with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("big", bytes(50_000_000))
-    for name in ("slip.zip", "slip.tar", "bomb.zip"):
-        yield name, ["detect", folder / name, "--detector", "none"]
+    names = ("slip.zip", "slip.tar", "bomb.zip")
+    yield "archives as pictures", ["detect", *(folder / name for name in names), "--detector", "none"]
+    for name in names:
         shutil.copy(folder / name, folder / f"{name}.onnx")
         yield f"{name} as .onnx", ["detect", folder / "picture.png", "--detector", folder / f"{name}.onnx"]
 
