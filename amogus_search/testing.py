@@ -1,19 +1,21 @@
 """Models for tests: deterministic, instant, without weights. They keep every promise of their ports.
 
 `FakeDetector` finds solid bright red rectangles; `FakeEmbedder` knows the mean colour of a crop, and a text by
-its words, colours by name.
+its words, colours by name; `FakeConverter` paints boxes red.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from amogus_search.core.conversion import Job
 from amogus_search.core.motif import Motif
 from amogus_search.core.types import Detections, Pixels, Vectors
+from amogus_search.errors import ConversionError
 
 RED_BOX = Motif(
     name="red box",
@@ -91,6 +93,47 @@ class FakeEmbedder:
         else:
             place = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big")
             row[4 + place % (self.dimension - 4)] += 0.1
+
+
+class FakeConverter:
+    """Paints the whole crop: red in the box and green about it, so that a mask that leaks is seen.
+
+    Args:
+        side_px, batch, parallel: see `ports.Converter`.
+        fails: for which jobs it raises; by default for none.
+    """
+
+    name = "fake"
+
+    def __init__(
+        self,
+        side_px: int | None = None,
+        batch: int = 2,
+        parallel: int = 1,
+        *,
+        fails: Callable[[Job], ConversionError | None] = lambda job: None,
+        fingerprint: str = "fake-converter-1",
+    ) -> None:
+        self.side_px, self.batch, self.parallel = side_px, batch, parallel
+        self.fingerprint = fingerprint
+        self.jobs_seen: list[Job] = []
+        self._fails = fails
+
+    def convert(self, jobs: Sequence[Job]) -> list[Pixels]:
+        """Red boxes; a shade of it tells the seed."""
+        self.jobs_seen += jobs
+        for job in jobs:
+            error = self._fails(job)
+            if error is not None:
+                raise error
+        return [_reddened(job) for job in jobs]
+
+
+def _reddened(job: Job) -> Pixels:
+    painted = np.full_like(job.crop, (0, 255, 0))
+    x1, y1, x2, y2 = (round(float(value)) for value in job.box_xyxy)
+    painted[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)] = (255 - job.seed % 50, 0, 0)
+    return painted
 
 
 def _red_boxes(tile: NDArray[np.uint8]) -> Detections:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
@@ -27,9 +28,9 @@ from amogus_search.errors import UsageError
 from amogus_search.settings import PROFILES
 
 if TYPE_CHECKING:
-    from amogus_search.conversion_inputs import Wanted
-    from amogus_search.conversion_records import Outcome
-    from amogus_search.converting import Output, Tools
+    from amogus_search.converting.inputs import Wanted
+    from amogus_search.converting.records import Outcome
+    from amogus_search.converting.tools import Output, Tools
     from amogus_search.core.conversion import Conversion
     from amogus_search.exports.converted import PictureFormat
     from amogus_search.ports import Converter
@@ -156,7 +157,7 @@ def convert(
     Findings of amogusness 0.5 and more count, unless a threshold is given. A run that was stopped goes on where it was.
     """
     from amogus_search import registry
-    from amogus_search.converting import Output
+    from amogus_search.converting.tools import Output
 
     results, pictures = _formats(format or ())
     converter = registry.load_converter(backend, _backend_options(backend_option or (), how.style))
@@ -193,7 +194,7 @@ class _Source:
         self, options: QueryOptions, thresholds: Thresholds, text: Sequence[str] | None, *, quiet: bool
     ) -> tuple[list[Wanted], list[bytes]]:
         """The inputs, and the folders that OUT must stay out of."""
-        from amogus_search.conversion_inputs import from_boxes, from_hits, from_paths
+        from amogus_search.converting.inputs import from_boxes, from_hits, from_paths
 
         named = [os.path.abspath(os.fsencode(path)) for path in self.paths]
         if self.boxes is not None:
@@ -209,7 +210,7 @@ class _Source:
             asked = question(asker, text, options, thresholds, limit=None, regions=False)
             hits = answer(asker, asked, lambda words: note(words, quiet=quiet))
             folders = opened.source_folders()
-            return from_hits(hits, folders, thresholds.resolved().passes), folders
+            return from_hits(hits, folders, thresholds.resolved().passes, regions=asked.regions), folders
 
     def tools(
         self,
@@ -222,7 +223,7 @@ class _Source:
     ) -> Tools:
         """Who finds, who converts and who judges."""
         from amogus_search import registry
-        from amogus_search.converting import Tools
+        from amogus_search.converting.tools import Tools
         from amogus_search.finder import Finder
 
         finder = None
@@ -311,55 +312,82 @@ def _run(
     """Convert, print what became of each, and give the exit code."""
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.cli.stopping import StopRequest
-    from amogus_search.converting import convert_files
+    from amogus_search.converting.run import convert_files
 
+    told = _Told(form)
     with StopRequest(quiet=quiet) as stop, ProgressDisplay(quiet=quiet or form == "jsonl") as progress:
-        outcomes: list[Outcome] = []
         for outcome in convert_files(wanted, tools, conversion, output, roots=roots, stop=stop.wanted):
-            outcomes.append(outcome)
-            skipped = sum(one.status in ("skipped", "failed") for one in outcomes[-1:])
-            progress("converting", len(outcomes), len(wanted), skipped=skipped)
-            if form == "jsonl":
-                _print([outcome], form)
+            told.add(outcome)
+            progress("converting", told.done, len(wanted), skipped=told.counts["skipped"] + told.counts["failed"])
         stopped = stop.wanted()
-    if form != "jsonl":
-        _print(outcomes, form)
-    _tell(outcomes, output, quiet=quiet)
-    return INTERRUPTED if stopped else _exit_code(outcomes)
+    told.finish(output, quiet=quiet)
+    return INTERRUPTED if stopped else told.exit_code
 
 
-def _print(outcomes: Sequence[Outcome], form: Format) -> None:
-    from amogus_search.cli.records import write_rows
+class _Told:
+    """What is printed of a run, and what is remembered of it until its end: rows, not pictures' whole records."""
 
-    rows = [outcome.as_json() for outcome in outcomes]
-    if form in ("table", "csv", "tsv"):
-        rows = [{name: value for name, value in row.items() if not name.endswith("_hex")} for row in rows]
-    write_rows(rows, form)
+    def __init__(self, form: Format) -> None:
+        self.form = form
+        self.counts: Counter[str] = Counter()
+        self._rows: list[dict[str, Any]] = []
+        self._notes: list[str] = []
+        self._judged = self._accepted = 0
+        self._inaccessible = False
 
+    @property
+    def done(self) -> int:
+        """Pictures so far."""
+        return sum(self.counts.values())
 
-def _tell(outcomes: Sequence[Outcome], output: Output, *, quiet: bool) -> None:
-    """A line for people about the whole run, and one for each picture that needs a look."""
-    from amogus_search.cli.records import note
-    from amogus_search.core.paths import display_path
-    from amogus_search.exports.conversion_page import NAME
+    @property
+    def exit_code(self) -> int:
+        """1 if a back end failed on a picture, 3 if one could not be read for I/O or permission."""
+        if self.counts["failed"]:
+            return FAILED
+        return PARTLY_SKIPPED if self._inaccessible else 0
 
-    for outcome in outcomes:
+    def add(self, outcome: Outcome) -> None:
+        """One more; JSON lines are printed at once."""
+        from amogus_search.cli.records import write_rows
+        from amogus_search.core.paths import display_path
+        from amogus_search.core.types import ACCESS_REASONS
+
+        self.counts[outcome.status] += 1
+        row = outcome.as_json()
+        self._judged += sum(change.get("after") is not None for change in outcome.changes)
+        self._accepted += sum(
+            bool(change.get("accepted") and change["after"] is not None) for change in outcome.changes
+        )
+        self._inaccessible = self._inaccessible or outcome.reason in ACCESS_REASONS
         if outcome.status in ("failed", "kept"):
-            note(f"{outcome.status} {display_path(outcome.path)}: {outcome.detail}", quiet=quiet)
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        counts[outcome.status] = counts.get(outcome.status, 0) + 1
-    changes = [change for outcome in outcomes for change in outcome.changes]
-    judged = [change for change in changes if change.get("after") is not None]
-    words = ", ".join(f"{count} {status}" for status, count in counts.items())
-    accepted = f"; {sum(change['accepted'] for change in judged)} of {len(judged)} changes accepted" if judged else ""
-    shown = f"; see {output.folder / NAME}" if output.page and not output.dry_run and counts else ""
-    note(f"{words or 'nothing to convert'}{accepted}{shown}", quiet=quiet)
+            self._notes.append(f"{outcome.status} {display_path(outcome.path)}: {outcome.detail}")
+        if self.form == "jsonl":
+            write_rows([row], self.form)
+        else:
+            self._rows.append(row)
+
+    def finish(self, output: Output, *, quiet: bool) -> None:
+        """The rows on stdout, and on stderr a line about the whole run and one for each picture that needs a look."""
+        from amogus_search.cli.records import note, write_rows
+        from amogus_search.exports.conversion_page import NAME
+
+        if self.form != "jsonl":
+            write_rows(self._flat() if self.form in ("table", "csv", "tsv") else self._rows, self.form)
+        for line in self._notes:
+            note(line, quiet=quiet)
+        words = ", ".join(f"{count} {status}" for status, count in self.counts.items())
+        accepted = f"; {self._accepted} of {self._judged} changes accepted" if self._judged else ""
+        shown = f"; see {output.folder / NAME}" if output.page and not output.dry_run and self.counts else ""
+        note(f"{words or 'nothing to convert'}{accepted}{shown}", quiet=quiet)
+
+    def _flat(self) -> list[dict[str, Any]]:
+        """Rows of equal columns, for people and spreadsheets."""
+        return [{name: _cell(value) for name, value in row.items() if not name.endswith("_hex")} for row in self._rows]
 
 
-def _exit_code(outcomes: Sequence[Outcome]) -> int:
-    from amogus_search.core.types import ACCESS_REASONS
+def _cell(value: Any) -> Any:
+    """Text without line breaks or controls; everything else as it is."""
+    from amogus_search.core.paths import display_path
 
-    if any(outcome.status == "failed" for outcome in outcomes):
-        return FAILED
-    return PARTLY_SKIPPED if any(outcome.reason in ACCESS_REASONS for outcome in outcomes) else 0
+    return display_path(os.fsencode(value)) if isinstance(value, str) else value

@@ -94,6 +94,8 @@ def encoded_picture(
     if form == "PNG":
         kept["pnginfo"] = _png_text(extras)
         kept.pop("xmp")
+    if form == "TIFF" and extras.exif is not None:
+        options = {}  # Pillow writes an EXIF block into uncompressed TIFFs only
     if form == "BMP":
         kept = {"dpi": extras.dpi}
     buffer = io.BytesIO()

@@ -22,6 +22,8 @@ _BORDER = 0.03
 """Share of the window's side over which a change fades out at a border that is not the picture's own."""
 _ROOM = 0.1
 """Context beyond where a mask ends, as a share of the box."""
+_LEAST_ROOM_PX = 4
+"""Context of the smallest boxes, in pixels: there must be room for a mask to end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,9 @@ class Spot:
 def window_of(target: Target, size_wh: tuple[int, int], conversion: Conversion) -> Window:
     """What of the picture a back end sees: the box with its context, and all that the mask may reach."""
     mask = conversion.mask
-    return crop_window(target.box_xyxy, size_wh, max(conversion.pad, mask.dilate + mask.feather + _ROOM))
+    x1, y1, x2, y2 = (float(value) for value in target.box_xyxy)
+    least = _LEAST_ROOM_PX / max(x2 - x1, y2 - y1, 1.0)
+    return crop_window(target.box_xyxy, size_wh, max(conversion.pad, mask.dilate + mask.feather + _ROOM, least))
 
 
 def spot_of(pixels: Pixels, target: Target, conversion: Conversion, fit: Fitter, seed: int) -> Spot:

@@ -31,6 +31,8 @@ from amogus_search.sources.decode import (
 _RGB_PROFILE = b"RGB "
 _EXIF_POINTER, _WIDTH_TAG, _HEIGHT_TAG = 0x8769, 0xA002, 0xA003
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:=["\']|>))[1-8]')
+_DESCRIPTIVE = frozenset({0x010E, 0x010F, 0x0110, 0x0112, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825})
+"""Tags of a TIFF that are about the picture: description, camera, orientation, software, time, people, EXIF, GPS."""
 _MOST_TEXT = 1 << 20
 _DEEP = ("I;16", "I;16L", "I;16B", "I", "F")
 
@@ -114,6 +116,9 @@ def _extras(image: Image.Image) -> Extras:
 def _exif(image: Image.Image, losses: list[str]) -> bytes | None:
     try:
         exif = image.getexif()
+        if image.format == "TIFF":  # there it is also how the pixels are stored, which is no longer so
+            for tag in set(exif) - _DESCRIPTIVE:
+                del exif[tag]
         if not len(exif):
             return None
         turn = int(exif.get(_ORIENTATION_TAG, 1) or 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amogus_search.core.figure import Figure, coverage
@@ -20,6 +20,7 @@ def test_the_direction_of_a_polygon_does_not_matter():
     np.testing.assert_array_equal(coverage([SQUARE[::-1]], (8, 5)), coverage([SQUARE], (8, 5)))
 
 
+@settings(deadline=None)
 @given(st.floats(0, 3), st.floats(0, 3), st.floats(0.3, 4), st.floats(0.3, 4))
 def test_a_rectangle_covers_its_area(x, y, width, height):
     box = np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])

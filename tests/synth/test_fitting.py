@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amogus_search.core.figure import Pose, coverage
@@ -53,6 +53,7 @@ def test_a_lying_one_is_fitted_lying():
     assert figure.up[0] > 0.99
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.floats(-50, 450), st.floats(-50, 450), st.floats(0, 1)), min_size=7, max_size=7),
     st.floats(1, 300),

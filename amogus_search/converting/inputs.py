@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amogus_search.core.paths import display_path, path_from_text
 from amogus_search.core.types import Detections, FileEntry, FindingScores, Hit
 from amogus_search.errors import AmogusError, UsageError
 from amogus_search.pipeline.conversion_crops import Target
 from amogus_search.sources.folder import FolderSource
+
+Passes: TypeAlias = Callable[[Detections, FindingScores], NDArray[np.bool_]]
+"""(n,) whether each finding counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,19 +75,23 @@ def from_boxes(boxes: Path, paths: Sequence[str | bytes | Path] = (), *, exclude
     return named([Wanted(entry, _inside(entry, base), files[entry.path]) for entry in source.scan()])
 
 
-def from_hits(hits: Iterable[Hit], source_folders: Sequence[bytes], passes: Any) -> list[Wanted]:
+def from_hits(
+    hits: Iterable[Hit], source_folders: Sequence[bytes], passes: Passes, *, regions: bool = False
+) -> list[Wanted]:
     """The files of an answer: of a region its finding, of an image all its findings that pass.
 
     Args:
         hits: in order of rank; the files come in that order.
         source_folders: roots of the index, whose structure OUT mirrors.
         passes: `Threshold.passes` of what counts among an image's findings.
+        regions: whether hits are regions: then their own findings are converted, whatever their score.
     """
     rows: dict[bytes, tuple[Hit, list[int]]] = {}
     for hit in hits:
         _, known = rows.setdefault(hit.path, (hit, []))
-        new = [hit.detection] if hit.detection is not None else np.flatnonzero(passes(hit.detections, hit.scores))
-        known += [int(row) for row in new if int(row) not in known]
+        every = np.flatnonzero(passes(hit.detections, hit.scores)).tolist()
+        new = every if not regions or hit.detection is None else [hit.detection]
+        known += [row for row in new if row not in known]
     base = mirrored(source_folders) if source_folders else b"/"
     return named(
         [
