@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amogus_search import errors
-from amogus_search.pipeline import index
+from amogus_search.pipeline import changes, index
 from amogus_search.sources import folder as source_folder
 from amogus_search.store import catalog, checks, digests, durable, generations, lock, publishing, rows, schema, seal
 from amogus_search.store import folder as index_folder
@@ -29,6 +29,12 @@ class Bug:
     size: int
 
 
+def _swap(owner: object, name: str, new: object) -> None:
+    """A bug in a name that is no longer there would be none."""
+    assert hasattr(owner, name), f"{owner} has no {name}"
+    setattr(owner, name, new)
+
+
 def _in_place() -> None:
     """Search files are written under their own names."""
 
@@ -37,9 +43,9 @@ def _in_place() -> None:
         fill(path)
         return str(digests.digest(path))
 
-    durable.write = write
+    _swap(durable, "write", write)
     # The number is used again, so that the file a reader may hold is written over.
-    publishing.liveness.newest_number = lambda _: 0
+    _swap(publishing.liveness, "newest_number", lambda _: 0)
 
 
 def _pointer_before_files() -> None:
@@ -73,49 +79,48 @@ def _no_file_checksum() -> None:
     def read_checked(path: Path, sha256: str) -> bytes | None:
         return path.read_bytes() if path.exists() else None
 
-    digests.read_checked = read_checked
-    digests.digest = lambda path: None
-    generations.Generation.is_whole = lambda self, folder: True
+    _swap(digests, "read_checked", read_checked)
+    _swap(generations.Generation, "is_whole", lambda self, folder: True)
 
 
 def _no_row_checksum() -> None:
     """Rows are believed whatever they hold, and there is no seal."""
-    rows.is_whole = lambda row: True
-    rows.checked = lambda table, row: row[:-1]
-    seal.put_on = lambda *_: None
+    _swap(rows, "is_whole", lambda row: True)
+    _swap(rows, "checked", lambda table, row: row[:-1])
+    _swap(seal, "put_on", lambda *_: None)
 
 
 def _no_seal() -> None:
     """Nothing looks at bytes that are in no row."""
-    seal.put_on = lambda *_: None
-    checks.seal.problems = lambda *_: []
+    _swap(seal, "put_on", lambda *_: None)
+    _swap(checks.seal, "problems", lambda *_: [])
 
 
 def _no_sync() -> None:
     """SQLite does not wait for the disk."""
     real = catalog.Catalog.run
-    catalog.Catalog.run = lambda self, sql, *more: real(self, sql.replace("= FULL", "= OFF"), *more)
+    _swap(catalog.Catalog, "run", lambda self, sql, *more: real(self, sql.replace("= FULL", "= OFF"), *more))
 
 
 def _no_file_sync() -> None:
     """Search files are renamed before they are on the disk."""
-    durable.sync = lambda path: None
+    _swap(durable, "sync", lambda path: None)
 
 
 def _two_transactions() -> None:
     """Rows are committed one by one, and not batch by batch."""
-    store_index.Catalog.transaction = lambda self: nullcontext()
+    _swap(store_index.Catalog, "transaction", lambda self: nullcontext())
 
 
 def _no_lock() -> None:
     """Everybody may write."""
-    lock.fcntl.flock = lambda *_: None
+    _swap(lock.fcntl, "flock", lambda *_: None)
 
 
 def _waits_for_the_lock() -> None:
     """A second writer waits until the first is done."""
     real = lock.fcntl.flock
-    lock.fcntl.flock = lambda fd, how: real(fd, lock.fcntl.LOCK_EX)
+    _swap(lock.fcntl, "flock", lambda fd, how: real(fd, lock.fcntl.LOCK_EX))
 
 
 def _believes_the_lock_file() -> None:
@@ -128,55 +133,58 @@ def _believes_the_lock_file() -> None:
             raise errors.IndexLockedError(f"the index {folder} is being written by process 1", "wait")
         real(self, folder)
 
-    lock.WriterLock.__init__ = init
+    _swap(lock.WriterLock, "__init__", init)
 
 
 def _deletes_what_it_does_not_see() -> None:
     """A folder without pictures has lost them all."""
+    _no_mass_loss_check()
     real = index.compare
-    index.compare = lambda *args, **options: real(*args, **{**options, "forget_empty_roots": True})
+    _swap(index, "compare", lambda *args, **options: real(*args, **{**options, "forget_empty_roots": True}))
     source = source_folder.FolderSource.__init__
-    source_folder.FolderSource.__init__ = lambda self, *args, **options: source(
-        self, *args, **{**options, "allow_empty": True}
-    )
+
+    def init(self: source_folder.FolderSource, *args: object, **options: object) -> None:
+        source(self, *args, **{**options, "allow_empty": True})
+
+    _swap(source_folder.FolderSource, "__init__", init)
 
 
 def _no_mass_loss_check() -> None:
     """However much is gone, it was deleted."""
-    index.refuse_mass_loss = lambda *_: None
+    _swap(changes, "refuse_mass_loss", lambda *_: None)
 
 
 def _any_identity() -> None:
     """Other models' answers are mixed in."""
-    index_folder._compare = lambda *_: None
+    _swap(index_folder, "_compare", lambda *_: None)
 
 
 def _any_schema() -> None:
     """Newer and foreign databases are used as they are."""
-    schema.require_writable = lambda *_: None
-    schema.require_readable = lambda *_: None
+    _swap(schema, "require_writable", lambda *_: None)
+    _swap(schema, "require_readable", lambda *_: None)
 
 
 def _raw_errors() -> None:
     """What SQLite says is raised as it is."""
-    catalog._as_ours = lambda error, path: error
+    _swap(catalog, "_as_ours", lambda error, path: error)
 
 
 def _leaves_parts() -> None:
     """Files that were not finished stay."""
-    durable.discard = lambda path: None
+    _swap(durable, "discard", lambda path: None)
 
 
 def _order_of_arrival() -> None:
     """Search files hold regions in the order in which they came."""
-    publishing._ORDER = "ORDER BY v.id"
+    _swap(publishing, "_ORDER", "ORDER BY v.id")
 
 
 def _ignores_signals() -> None:
     """Nobody listens to a request to stop."""
     from amogus_search.cli import stopping
 
-    stopping.StopRequest.wanted = lambda self: False
+    _swap(stopping.StopRequest, "wanted", lambda self: False)
 
 
 BUGS: dict[str, Bug] = {
@@ -197,6 +205,6 @@ BUGS: dict[str, Bug] = {
     "any schema accepted": Bug(_any_schema, "foreign", 1),
     "signals ignored": Bug(_ignores_signals, "signals", 1),
     "SQLite's errors passed on": Bug(_raw_errors, "errors", 2),
-    "unfinished files left": Bug(_leaves_parts, "search_file_kills", 6),
+    "unfinished files left": Bug(_leaves_parts, "kills", 12),
     "order of arrival": Bug(_order_of_arrival, "same_result", 2),
 }
