@@ -159,6 +159,9 @@ def disguises(canary, folder):
         (folder / "album" / f"{name}.jpg").write_bytes(data)
     yield "all of them as pictures", ["detect", folder / "album", "--detector", "none"]
     for name, data in list(pickles(canary))[:3]:
+        network = folder / f"{name}.xml"
+        network.write_bytes(data)
+        yield f"{name} as .xml", ["detect", picture, "--detector", network]
         for file in ("clip.json", "images.xml"):
             exported = folder / f"{name}-{file}"
             exported.mkdir()
