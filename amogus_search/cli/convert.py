@@ -266,8 +266,9 @@ def _backend_options(given: Sequence[str], style: str | None) -> Mapping[str, st
 def _conversion(which: WhichOptions, how: HowOptions, target: Literal["box", "person"], mask: Any) -> Conversion:
     """What the options say, over the defaults of `core.conversion`."""
     from amogus_search.core.colours import parse_colour
-    from amogus_search.core.conversion import Choice, Conversion, MaskOptions, Wish
+    from amogus_search.core.conversion import PERSON_STRENGTH, Choice, Conversion, MaskOptions, Wish
 
+    strength = PERSON_STRENGTH if how.strength is None and target == "person" else how.strength
     return Conversion(
         choice=Choice(**_given(top=which.top, min_area=which.min_area, max_area=which.max_area, order=which.order)),
         mask=MaskOptions(
@@ -275,7 +276,7 @@ def _conversion(which: WhichOptions, how: HowOptions, target: Literal["box", "pe
         ),
         wish=Wish(
             **_given(
-                strength=how.strength,
+                strength=strength,
                 colour=None if how.color is None else parse_colour(how.color),
                 prompt=how.prompt,
                 negative_prompt=how.negative_prompt,

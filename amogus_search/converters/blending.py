@@ -28,7 +28,8 @@ def blurred(picture: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     if steps == 0 or min(size) < 2:
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
     small = cv2.GaussianBlur(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / 2**steps)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    # Cubic: light is computed from slopes, and those of a linear one have steps.
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def blend(ground: Picture, paint: Picture, alpha: NDArray[np.float32], levels: int) -> Picture:

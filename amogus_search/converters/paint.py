@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from amogus_search.converters.blending import blend, blurred
 from amogus_search.converters.layers import between_legs, layers_of
-from amogus_search.converters.patch import Surroundings, grain, look, luminance
+from amogus_search.converters.patch import Surroundings, cleared, grain, look, luminance
 from amogus_search.converters.pixels import paint_cells
 from amogus_search.converters.styles import STYLES, Painted, Scene
 from amogus_search.core.conversion import Job
@@ -66,8 +66,7 @@ class PaintConverter:
         style = self._chosen(patch)
         if style == PIXEL:
             return paint_cells(job, colour)
-        painted, scale = _at_painting_size(job, patch, colour, style)
-        return _set_in(job, patch, painted, scale)
+        return _set_in(job, patch, *_at_painting_size(job, inside, patch, colour, style))
 
     def _chosen(self, patch: Surroundings) -> str:
         if self.style != AUTO:
@@ -99,7 +98,10 @@ def body_colour(job: Job, patch: Surroundings) -> NDArray[np.float32]:
     return np.asarray(vivid, np.float32).clip(8, 248)
 
 
-def _at_painting_size(job: Job, patch: Surroundings, colour: NDArray[np.float32], style: str) -> tuple[Painted, float]:
+def _at_painting_size(
+    job: Job, inside: NDArray[np.float32], patch: Surroundings, colour: NDArray[np.float32], style: str
+) -> tuple[Painted, NDArray[np.float32], float]:
+    """The painted layers, the crop at their size, and that size's factor."""
     height, width = job.crop.shape[:2]
     unit = max(job.figure.height_px, 1.0)
     scale = max(1.0, _PAINTED_PX / unit) if unit < _MOST_PX else _MOST_PX / unit
@@ -107,21 +109,29 @@ def _at_painting_size(job: Job, patch: Surroundings, colour: NDArray[np.float32]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     # One factor for both directions would leave the figure off by the rounding of the size.
     scale = size[0] / width
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    ground = np.clip(cv2.resize(job.crop, size, interpolation=method).astype(np.float32), 0, 255)
+    before = _picture(job.crop, size)
+    if scale >= 1:
+        ground = _picture(cleared(job.crop, inside, unit), size)
+    else:
+        reduced = np.asarray(np.rint(before), np.uint8)
+        ground = cleared(reduced, _resized(inside, size), unit * scale).astype(np.float32)
     layers = layers_of(job.figure.moved(scale), size)
     scene = Scene(ground, layers, patch, colour, job.strength, np.random.default_rng(job.seed))
-    return STYLES[style](scene), scale
+    return STYLES[style](scene), before, scale
 
 
-def _set_in(job: Job, patch: Surroundings, painted: Painted, scale: float) -> Pixels:
+def _picture(crop: Pixels, size_wh: tuple[int, int]) -> NDArray[np.float32]:
+    method = cv2.INTER_AREA if size_wh[0] < crop.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(crop, size_wh, interpolation=method), np.float32)
+
+
+def _set_in(job: Job, patch: Surroundings, painted: Painted, before: NDArray[np.float32], scale: float) -> Pixels:
     """The paint at the crop's own size, as blurred and as grainy as the crop, blended in."""
     height, width = job.crop.shape[:2]
     crop = job.crop.astype(np.float32)
     opacity = float(np.clip(job.strength / _OPAQUE_FROM, 0, 1))
     # A patch without a sharp edge in it need not be blurred.
     blur = min(patch.blur_px, 1 + _MOST_BLUR * job.figure.height_px) * scale
-    before = cv2.resize(job.crop, painted.alpha.shape[::-1], interpolation=cv2.INTER_CUBIC).astype(np.float32)
     change = _resized(blurred(painted.ground - before, blur), (width, height))
     alpha = _resized(blurred(painted.alpha, blur), (width, height))
     # Blurred with its coverage, so that what lies beyond the edge does not bleed in.

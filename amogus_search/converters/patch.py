@@ -18,6 +18,8 @@ Plane = NDArray[np.float32]
 _GREY = (0.299, 0.587, 0.114)
 _PAPER_LIGHT, _PAPER_SHARE = 0.82, 0.6
 """A patch is a sheet of paper if this share of it is lighter than this and has no colour."""
+_REMAINS = 0.09
+"""How far from the silhouette remains of the thing are looked for, as a share of the figure's height."""
 _LEAST_CHROMA = 14.0
 """Lab distance from grey from which a pixel has a colour."""
 
@@ -74,6 +76,33 @@ def look(crop: Pixels, inside: Plane, between: Plane) -> Surroundings:
         paper=_is_paper(lab, around if around.any() else inside >= 0),
         pixel_art=_is_pixel_art(crop),
     )
+
+
+def cleared(crop: Pixels, inside: Plane, unit: float) -> Pixels:
+    """The patch without what sticks out of the silhouette of the thing it replaces, filled from around it.
+
+    Args:
+        crop: (h, w, 3) uint8.
+        inside: (h, w) 0..1 coverage of the silhouette.
+        unit: the figure's height in pixels.
+    """
+    away = cv2.distanceTransform((inside < 0.5).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    near, far = (away > 0) & (away < _REMAINS * unit), (away > 1.4 * _REMAINS * unit) & (away < 4 * _REMAINS * unit)
+    if unit < 12 or far.sum() < 16 or not (inside > 0.5).any():
+        return crop
+    lab = cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    body, ground = np.median(lab[inside > 0.5], axis=0), np.median(lab[far], axis=0)
+    from_body, from_ground = (np.linalg.norm(lab - colour, axis=2) for colour in (body, ground))
+    remains = near & (from_body < 0.6 * from_ground)
+    # Where thing and ground look alike, or the thing goes on far beyond, there is nothing to tidy up.
+    if np.linalg.norm(body - ground) < 25 or not 0 < remains.sum() < 0.6 * near.sum():
+        return crop
+    grown = cv2.dilate(remains.astype(np.uint8), np.ones((3, 3), np.uint8)) & near
+    # With a rim of the silhouette, so that its colour does not flow out again: filling goes on from the nearest border.
+    depth = cv2.distanceTransform((inside > 0.5).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    hole = grown | ((depth > 0) & (depth < 1.5 * _REMAINS * unit))
+    filled = cv2.inpaint(crop, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    return np.where(grown[..., None] > 0, filled, crop).astype(np.uint8)
 
 
 def luminance(picture: NDArray[np.float32]) -> Plane:

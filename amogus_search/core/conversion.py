@@ -28,6 +28,8 @@ Target: TypeAlias = Literal["box", "person"]
 MASKS: tuple[MaskKind, ...] = ("box", "ellipse", "silhouette")
 ORDERS: tuple[Order, ...] = ("score", "area", "left-to-right", "top-to-bottom", "centre")
 PROMPT_FIELDS = ("color", "evidence")
+PERSON_STRENGTH = 0.92
+"""The strength for whole persons, unless one is asked for: nobody should have to look at a face through a belly."""
 SEEN = 0.5
 """Evidence from which a part is named in a prompt."""
 
@@ -66,7 +68,7 @@ class MaskOptions:
     """
 
     kind: MaskKind = "silhouette"
-    dilate: float = 0.04
+    dilate: float = 0.06
     feather: float = 0.04
 
     def __post_init__(self) -> None:
