@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 _EXACT_SIGMA = 3.0
 """Wider blurs are made of a smaller picture: nobody can tell, and they take no longer the wider they are."""
 
+_ENLARGED_VARIANCE = 0.25
+"""What averaging over blocks and enlarging linearly blur, in squared pixels of the smaller picture."""
+
 Picture = NDArray[np.float32]
 """(h, w, 3) float32, 0..255."""
 
@@ -27,9 +30,12 @@ def blurred(picture: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     size = (max(1, width >> steps), max(1, height >> steps))
     if steps == 0 or min(size) < 2:
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
-    small = cv2.GaussianBlur(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / 2**steps)
-    # Cubic: light is computed from slopes, and those of a linear one have steps.
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    # Light is computed from slopes, and those of a picture enlarged linearly have steps: a last small blur takes them.
+    last = 0.6
+    rest = np.sqrt(max((sigma / 2**steps) ** 2 - last**2 - _ENLARGED_VARIANCE, 0.25))
+    small = cv2.GaussianBlur(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), (0, 0), rest)
+    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.GaussianBlur(large, (0, 0), last * 2**steps), np.float32)
 
 
 def blend(ground: Picture, paint: Picture, alpha: NDArray[np.float32], levels: int) -> Picture:

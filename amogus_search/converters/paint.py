@@ -24,7 +24,7 @@ VERSION = 1
 """Raised whenever the same job would be painted otherwise."""
 AUTO, PIXEL = "auto", "pixel"
 NAMES = (AUTO, *STYLES, PIXEL)
-_PAINTED_PX = 280
+_PAINTED_PX = 200
 """Height at which a smaller figure is painted before it is reduced: details and soft edges for nothing."""
 _MOST_PX = 640
 """Height at which a larger one is painted before it is enlarged."""

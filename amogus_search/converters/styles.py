@@ -195,7 +195,7 @@ def _large_scale(scene: Scene) -> Plane:
 
 def _texture(scene: Scene, keep: float | None = None) -> Plane:
     """The ground's fine structure, as factors; the less of it, the stronger the conversion."""
-    share = 1.15 * (1 - scene.strength) + 0.08 if keep is None else keep
+    share = 1.2 * (1 - scene.strength) + 0.02 if keep is None else keep
     grey = luminance(scene.ground)
     coarse = blurred(grey, max(1.0, 0.035 * scene.layers.unit))
     detail = np.clip((grey + 16) / (coarse + 16), 0.55, 1.6)

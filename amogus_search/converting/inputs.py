@@ -69,7 +69,7 @@ def from_boxes(boxes: Path, paths: Sequence[str | bytes | Path] = (), *, exclude
         return [replace(wanted, targets=known.get(wanted.entry.path, ())) for wanted in found]
     files = {os.path.realpath(_located(path, boxes)): targets for path, targets in listed.items()}
     if not files:
-        raise AmogusError(f"{boxes} names no picture", "it needs paths and boxes, as `amogus detect -f json` prints")
+        raise AmogusError(f"{boxes} names no picture", "it needs paths and boxes, as amogus detect -f json prints")
     source = FolderSource(list(files))
     base = mirrored(source.roots)
     return named([Wanted(entry, _inside(entry, base), files[entry.path]) for entry in source.scan()])
