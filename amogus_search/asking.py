@@ -17,8 +17,8 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from contextlib import ExitStack, contextmanager
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -33,6 +33,7 @@ from amogus_search.store.index import Index
 
 if TYPE_CHECKING:
     from amogus_search.ports import Embedder
+    from amogus_search.sources.workers import DecodePool
 
 Box: TypeAlias = Sequence[float]
 """x1, y1, x2, y2 in pixels of the upright picture, x2/y2 exclusive."""
@@ -50,12 +51,16 @@ def image_reader(max_side: int | None = None) -> Iterator[ReadImage]:
     Args:
         max_side: they may be made smaller, to no less than this longer side in pixels; None: as they are.
     """
-    from amogus_search.sources.workers import DecodePool
+    with ExitStack() as used:
 
-    with DecodePool(max_side=max_side) as pool:
+        @cache
+        def pool() -> DecodePool:
+            from amogus_search.sources.workers import DecodePool  # few questions name a picture
+
+            return used.enter_context(DecodePool(max_side=max_side))
 
         def read(path: bytes) -> DecodedImage:
-            (result,) = pool.decode(iter([FileEntry(path=path, root=path, stat=None)]))
+            (result,) = pool().decode(iter([FileEntry(path=path, root=path, stat=None)]))
             if isinstance(result, SkippedImage):
                 raise DecodeError(result.reason, result.detail)
             return result
@@ -91,7 +96,7 @@ class Asker:
         """The one that made the index' vectors."""
         if self._load is not None:
             return self._load()
-        from amogus_search.indexing import own_embedder  # brings the decoders in, which few questions need
+        from amogus_search.index_embedder import own_embedder
 
         return own_embedder(self.index)
 

@@ -209,24 +209,6 @@ def stored_identity(folder: str | PathLike[str]) -> dict[str, object]:
         return {}  # none yet, or one that opening it for writing has more to say about
 
 
-def own_embedder(index: Index) -> Embedder:
-    """The embedder that made an index' vectors.
-
-    Raises:
-        IdentityMismatchError: the one of that name is another one by now.
-    """
-    embedder = registry.load_embedder(str(index.identity["embedder"]))
-    made_by = index.identity.get("embedder_fingerprint")
-    if embedder.fingerprint != made_by:
-        raise IdentityMismatchError(
-            f"the index has vectors of {index.identity['embedder']} {made_by}, and {embedder.name} is now "
-            f"{embedder.fingerprint}",
-            f"`amogus index PATH --embedder {embedder.name}` gives it the vectors of this one, without looking for "
-            "anything again",
-        )
-    return embedder
-
-
 def _exchange_vectors(
     folder: Path,
     before: Mapping[str, object],

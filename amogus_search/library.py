@@ -44,7 +44,7 @@ class Index(StoredIndex):
     @cached_property
     def embedder(self) -> Embedder:
         """The embedder that made the vectors, loaded when it is first needed."""
-        from amogus_search.indexing import own_embedder
+        from amogus_search.index_embedder import own_embedder
 
         return own_embedder(self)
 

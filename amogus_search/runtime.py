@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,19 @@ from numpy.typing import NDArray
 from amogus_search.errors import AmogusError
 
 Precision = Literal["f32", "bf16"]
+_CONVERTER = "openvino.tools.ovc"
+Constants: TypeAlias = bytes | NDArray[np.uint8]
 
 
 @cache
 def _core() -> Any:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    # Half of the time of importing OpenVINO goes into its converter; it does without if that cannot be imported.
+    sys.modules.setdefault(_CONVERTER, None)  # type: ignore[arg-type]
     import openvino
+
+    if sys.modules[_CONVERTER] is None:
+        del sys.modules[_CONVERTER]  # for whoever wants it: `network_of_torch`
 
     return openvino.Core()
 
@@ -39,8 +46,9 @@ def cpu_has_bf16() -> bool:
 class CompiledModel:
     """One ONNX model, compiled for one set of input shapes; safe to call from one thread at a time."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, constants: object = None) -> None:
         self._request = compiled.create_infer_request()
+        self._constants = constants  # the network may still read from them: they go after it
         self.input_names: tuple[str, ...] = tuple(port.any_name for port in compiled.inputs)
         self._outputs: tuple[str, ...] = tuple(port.any_name for port in compiled.outputs)
 
@@ -56,7 +64,7 @@ def compile_onnx(
     precision: Precision = "f32",
     shapes: Mapping[str, Sequence[int]] | None = None,
     threads: int = 0,
-    constants: bytes = b"",
+    constants: Constants = b"",
 ) -> CompiledModel:
     """Compile an ONNX model held in memory, reshaping its dynamic axes to fixed ones.
 
@@ -65,7 +73,8 @@ def compile_onnx(
         precision: what the CPU computes in; the same value gives the same bits on one machine.
         shapes: input name -> full shape; inputs left out keep theirs.
         threads: CPU threads; 0 leaves it to OpenVINO.
-        constants: the .bin file that belongs to an .xml file; empty for ONNX.
+        constants: the .bin file that belongs to an .xml file; empty for ONNX. An array is not copied but used where it
+            is, and must stay as it is.
 
     Raises:
         AmogusError: OpenVINO cannot read or compile it.
@@ -78,7 +87,7 @@ def compile_onnx(
         network = read_network(model, constants)
         if shapes:
             network.reshape({name: list(shape) for name, shape in shapes.items()})
-        return CompiledModel(core.compile_model(network, "CPU", config))
+        return CompiledModel(core.compile_model(network, "CPU", config), constants)
     except RuntimeError as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise AmogusError(
@@ -87,17 +96,24 @@ def compile_onnx(
         ) from error
 
 
-def read_network(model: bytes, constants: bytes = b"") -> Any:
+def read_network(model: bytes, constants: Constants = b"") -> Any:
     """OpenVINO's own object for a model, for tools that change it.
 
     Args:
-        model: an ONNX file; or an .xml file, with its .bin file as `constants`.
+        model: an ONNX file; or an .xml file, with its .bin file as `constants`, which an array (writable) gives without
+            a copy: it must live as long as the network.
 
     Raises:
         RuntimeError: it is neither.
     """
     core = _core()
-    return core.read_model(model, constants) if constants else core.read_model(io.BytesIO(model))
+    if not len(constants):
+        return core.read_model(io.BytesIO(model))
+    if isinstance(constants, bytes):
+        return core.read_model(model, constants)
+    import openvino
+
+    return core.read_model(model.decode("utf-8"), openvino.Tensor(constants, shared_memory=True))
 
 
 def network_facts(network: Any) -> dict[str, str]:
@@ -140,9 +156,10 @@ def network_of_torch(module: Any, example: Any, *, input_name: str, output_name:
     """
     _core()
     import openvino
+    from openvino.tools.ovc import convert_model
 
     try:
-        network = openvino.convert_model(module, example_input=example)
+        network = convert_model(module, example_input=example)
         shape = openvino.PartialShape([-1, *(int(side) for side in example.shape[1:])])
         network.reshape({network.inputs[0]: shape})
         network.inputs[0].tensor.set_names({input_name})

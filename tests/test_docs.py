@@ -17,7 +17,7 @@ from PIL import Image
 from typer.main import get_command
 
 from amogus_search import registry, weights
-from amogus_search.cli.main import app
+from amogus_search.cli import main as command_line
 from amogus_search.core.calibration import Calibration, Curve
 from amogus_search.core.types import Detections, Hit
 from amogus_search.exports.json_form import hit_json
@@ -55,7 +55,7 @@ def commands_of(text):
 
 @cache
 def program():
-    return get_command(app)
+    return get_command(command_line.program())
 
 
 def parse(line):

@@ -175,7 +175,7 @@ class _Space:
     def embedder(self) -> Embedder:
         """The embedder itself."""
         from amogus_search import registry
-        from amogus_search.indexing import own_embedder
+        from amogus_search.index_embedder import own_embedder
 
         if self._embedder is None:
             index = self._index

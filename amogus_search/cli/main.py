@@ -10,32 +10,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from amogus_search import __version__
-from amogus_search.cli import (
-    bench,
-    budget,
-    concept,
-    convert,
-    detect,
-    doctor,
-    duplicates,
-    export,
-    index,
-    models,
-    novelty,
-    query,
-    repair,
-    status,
-    synth,
-    train,
-    verify,
-)
-from amogus_search.cli import eval as evaluate
 from amogus_search.errors import AmogusError
 
 INTERRUPTED = 130
@@ -59,22 +40,40 @@ class Program(TyperGroup):
         return result
 
 
-app = typer.Typer(
-    name="amogus",
-    cls=Program,
-    help="Find the amogus in your pictures: index a folder, query it, export what was found.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    # Plain help: Rich's costs three times as long, and folds long options in the middle of a word.
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
-for command in (index, query, detect, export, convert, duplicates, novelty):
-    command.register(app)
-for group in (models, synth, train, evaluate, bench, concept):
-    app.add_typer(group.app)
-for command in (status, verify, repair, budget, doctor):
-    command.register(app)
+_COMMANDS = {
+    **{name: name for name in ("index", "query", "detect", "export", "convert", "duplicates", "novelty")},
+    **{name: name for name in ("models", "synth", "train", "eval", "bench", "concept")},
+    **{name: name for name in ("status", "verify", "repair")},
+    "tune": "budget",
+    "doctor": "doctor",
+}
+"""Every command, and its module in this package; in the order of the help."""
+
+
+def program(words: Sequence[str] = ()) -> typer.Typer:
+    """The command line with all of its commands, or, if the words begin with one, with that one alone.
+
+    Putting all of them together takes as long as everything else that a question needs of Python.
+    """
+    app = typer.Typer(
+        name="amogus",
+        cls=Program,
+        help="Find the amogus in your pictures: index a folder, query it, export what was found.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        # Plain help: Rich's costs three times as long, and folds long options in the middle of a word.
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_root)
+    asked = next((word for word in words if not word.startswith("-")), "")
+    for name in [asked] if asked in _COMMANDS else _COMMANDS:
+        module = import_module(f"amogus_search.cli.{_COMMANDS[name]}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app)
+        else:
+            module.register(app)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -83,7 +82,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
@@ -100,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after `amogus`; None takes those of the process.
     """
     try:
-        app(args=arguments, prog_name="amogus")
+        program(sys.argv[1:] if arguments is None else arguments)(args=arguments, prog_name="amogus")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     except AmogusError as error:

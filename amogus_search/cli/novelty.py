@@ -52,7 +52,7 @@ def novelty(
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.cli.records import note
     from amogus_search.core.types import ACCESS_REASONS, SkippedImage
-    from amogus_search.indexing import own_embedder
+    from amogus_search.index_embedder import own_embedder
     from amogus_search.novelty import NoveltyCheck
     from amogus_search.sources.folder import FolderSource
     from amogus_search.sources.workers import DecodePool

@@ -78,14 +78,19 @@ class Thresholds:
             UsageError: both `--strictness` and `--min-amogusness` are given.
         """
         from amogus_search.core.thresholds import Threshold
-        from amogus_search.finder import DEFAULT
 
         if self.strictness is not None and self.min_amogusness is not None:
             raise UsageError("--strictness and --min-amogusness say the same thing", "give one of them")
         lowest = STRICTNESS[self.strictness] if self.strictness is not None else self.min_amogusness
         if lowest is None and self.min_confidence is None:
-            return DEFAULT if default is None else default
+            return _default_threshold() if default is None else default
         return Threshold(min_amogusness=lowest, min_confidence=self.min_confidence)
+
+
+def _default_threshold() -> Threshold:
+    from amogus_search.finder import DEFAULT  # brings the detectors' side in, which a question does not need
+
+    return DEFAULT
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

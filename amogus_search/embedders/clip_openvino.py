@@ -6,7 +6,6 @@ are read without PyTorch too where the model uses CLIP's own tokeniser; others n
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -23,6 +22,7 @@ from amogus_search.embedders.clip_tokens import ClipTokens
 from amogus_search.embedders.templates import CAPTIONS
 from amogus_search.embedders.vectors import unit_rows
 from amogus_search.errors import WeightsError
+from amogus_search.hashed_once import CheckedFile, open_checked
 from amogus_search.runtime import CompiledModel, Precision, compile_onnx, cpu_has_bf16
 
 CARD_NAME = "clip.json"
@@ -39,7 +39,8 @@ _Tokens: TypeAlias = Callable[[Sequence[str]], NDArray[np.int64]]
 class ExportedClip:
     """Crops and texts to unit vectors; implements `ports.Embedder`.
 
-    A tower is read, compared with the card's digest and compiled when it is first needed. Batches have one fixed shape,
+    A tower is compared with the card's digest (see `hashed_once`) and compiled when it is first needed: a text needs no
+    image tower, and pictures need none of texts. Batches have one fixed shape,
     so that a crop's vector has the same bits alone and in any company.
 
     Args:
@@ -79,7 +80,7 @@ class ExportedClip:
             prepared = np.zeros((self.batch, 3, *self._pixels.size_hw), np.float32)
             for place, image in zip(prepared, chunk, strict=False):
                 place[:] = self._pixels(image)
-            vectors = self._image_tower.run({IMAGES: prepared})[VECTORS]
+            vectors = self._image_tower.run({IMAGES: prepared})
             parts.append(unit_rows(vectors[: len(chunk)], self.name))
         return np.concatenate(parts)
 
@@ -89,7 +90,7 @@ class ExportedClip:
         Raises:
             MissingExtraError: the model's tokeniser needs a library that is not installed.
         """
-        rows = [self._text_tower.run({WORDS: self._tokens([text])})[VECTORS] for text in texts]
+        rows = [self._text_tower.run({WORDS: self._tokens([text])}) for text in texts]
         return unit_rows(np.concatenate([np.zeros((0, self.dimension), np.float32), *rows]), self.name)
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
@@ -97,16 +98,19 @@ class ExportedClip:
         return ()
 
     @cached_property
-    def _image_tower(self) -> CompiledModel:
+    def _image_tower(self) -> _Tower:
         return self._tower("image", {IMAGES: (self.batch, 3, *self._pixels.size_hw)}, self.precision)
 
     @cached_property
-    def _text_tower(self) -> CompiledModel:
+    def _text_tower(self) -> _Tower:
         return self._tower("text", {WORDS: (1, int(self._text["length"]))}, "f32")
 
-    def _tower(self, role: str, shapes: Mapping[str, Sequence[int]], precision: Precision) -> CompiledModel:
-        model, constants = (self._read(f"{role}{suffix}") for suffix in (".xml", ".bin"))
-        return compile_onnx(model, precision=precision, shapes=shapes, threads=self._threads, constants=constants)
+    def _tower(self, role: str, shapes: Mapping[str, Sequence[int]], precision: Precision) -> _Tower:
+        model, constants = (self._file(f"{role}{suffix}") for suffix in (".xml", ".bin"))
+        compiled = compile_onnx(
+            model.data.tobytes(), precision=precision, shapes=shapes, threads=self._threads, constants=constants.data
+        )
+        return _Tower(compiled, constants)
 
     @cached_property
     def _tokens(self) -> _Tokens:
@@ -122,15 +126,37 @@ class ExportedClip:
         return lambda texts: np.asarray(theirs(list(texts)).numpy(), np.int64)
 
     def _read(self, name: str) -> bytes:
+        return self._file(name).data.tobytes()
+
+    def _file(self, name: str) -> CheckedFile:
         """A file's bytes, if they are those that the card describes."""
         path = self.folder / name
         try:
-            data = path.read_bytes()
+            file = open_checked(path, str(self._digests.get(name)))
         except OSError as error:
             raise WeightsError(f"{path} cannot be read: {error.strerror}", _HINT) from None
-        if hashlib.sha256(data).hexdigest() != self._digests.get(name):
+        if file is None:
             raise WeightsError(f"{path} is not the file that {CARD_NAME} describes", _HINT)
-        return data
+        return file
+
+
+class _Tower:
+    """A compiled tower, and the file that it may still be reading its constants from."""
+
+    def __init__(self, compiled: CompiledModel, constants: CheckedFile) -> None:
+        self._compiled = compiled
+        self._constants = constants
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """The vectors.
+
+        Raises:
+            WeightsError: somebody has written to the file since it was compared with the card.
+        """
+        vectors = self._compiled.run(inputs)[VECTORS]
+        if not self._constants.unchanged():
+            raise WeightsError(f"{self._constants.path} was changed while it was in use", _HINT)
+        return vectors
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import html
 import importlib
+import io
 import itertools
 import re
 import string
@@ -50,10 +51,15 @@ class ClipTokens:
         self._clean = _CLEANERS[cleaning]
         self._letters = _letters_of_bytes()
         merges = _merges(table)
-        self._ranks = {pair: rank for rank, pair in enumerate(merges)}
+        self._ranks = dict(zip(merges, range(len(merges)), strict=True))
         single = list(self._letters.values())
-        pieces = [*single, *(letter + _END for letter in single), *map("".join, merges), *_MARKS]
-        self._numbers = {piece: number for number, piece in enumerate(pieces)}
+        pieces = [
+            *single,
+            *(letter + _END for letter in single),
+            *"\n".join(merges).replace(" ", "").split("\n"),
+            *_MARKS,
+        ]
+        self._numbers = dict(zip(pieces, range(len(pieces)), strict=True))
         self._merged = lru_cache(4096)(self._merge)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.int64]:
@@ -82,8 +88,8 @@ class ClipTokens:
         pieces = [*word[:-1], word[-1] + _END]
         while len(pieces) > 1:
             pairs = set(itertools.pairwise(pieces))
-            best = min(pairs, key=lambda pair: self._ranks.get(pair, len(self._ranks)))
-            if best not in self._ranks:
+            best = min(pairs, key=lambda pair: self._ranks.get(" ".join(pair), len(self._ranks)))
+            if " ".join(best) not in self._ranks:
                 break
             pieces = _joined(pieces, best)
         return tuple(pieces)
@@ -100,12 +106,14 @@ def _joined(pieces: list[str], pair: tuple[str, str]) -> list[str]:
     return result
 
 
-def _merges(table: bytes) -> list[tuple[str, str]]:
+def _merges(table: bytes) -> list[str]:
+    """Pairs with a space in between. Tables are longer than what is used of them: the rest is not even unpacked."""
     try:
-        _, *lines = gzip.decompress(table).decode("utf-8").rstrip("\n").split("\n")[: 1 + _MERGES]
-        if lines:
-            return [(first, second) for first, second in (line.split() for line in lines)]
-        raise ValueError("it is empty")
+        with gzip.open(io.BytesIO(table), "rt", encoding="utf-8", newline="\n") as file:
+            lines = "".join(itertools.islice(file, 1 + _MERGES)).rstrip("\n").split("\n")[1:]
+        if lines and all(line.count(" ") == 1 and line.strip() == line for line in lines):
+            return lines
+        raise ValueError("it is empty" if not lines else "a line is no pair")
     except (OSError, EOFError, ValueError) as error:
         raise WeightsError(f"a tokeniser's table of merges cannot be read: {error}", "export the model again") from None
 

@@ -1,10 +1,12 @@
 """Errors become words and exit codes in one place; a bug keeps its traceback."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
 
 from amogus_search import __version__
 from amogus_search.cli import main as program
@@ -21,6 +23,26 @@ def test_an_unknown_command_is_a_usage_error_with_the_closest_one(amogus):
     assert "query" in done.err
 
 
+def test_only_the_command_that_is_asked_for_is_put_together():
+    """The others cost a question as much as answering it."""
+    code = (
+        "import sys; from amogus_search.cli.main import main; main(['--verbose', 'query', '--help'])\n"
+        "import json\nnames = sorted(name for name in sys.modules if name.startswith('amogus_search.cli.'))\n"
+        "print(json.dumps(names), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Rank what is in an index" in done.stdout
+    assert json.loads(done.stderr) == [f"amogus_search.cli.{name}" for name in ("main", "parameters", "query")]
+
+
+def test_every_command_is_known_by_its_own_name():
+    """The table in `main` says where a command lies; a command alone must be the one that the help lists."""
+    everything = get_command(program.program())
+    for name in everything.commands:
+        alone = get_command(program.program([name]))
+        assert list(alone.commands) == [name]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "lines"),
     [
@@ -32,7 +54,7 @@ def test_an_error_is_two_lines_and_its_exit_code(amogus, monkeypatch, error, cod
     def fail(**_):
         raise error
 
-    monkeypatch.setattr(program, "app", fail)
+    monkeypatch.setattr(program, "program", lambda words: fail)
     done = amogus("query")
     assert (done.code, done.out, done.err.splitlines()) == (code, "", lines)
 
@@ -41,7 +63,7 @@ def test_a_bug_shows_its_traceback(monkeypatch):
     def fail(**_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(program, "app", fail)
+    monkeypatch.setattr(program, "program", lambda words: fail)
     with pytest.raises(ZeroDivisionError):
         program.main([])
 

@@ -132,6 +132,39 @@ def test_a_damaged_file_is_never_used(copied: Path, name: str) -> None:
         use(CROPS[:1] if name.startswith("image") else TEXTS[:1])
 
 
+def test_a_text_needs_no_image_tower_and_a_picture_none_of_texts(exported, copied: Path) -> None:
+    for name in ("image.xml", "image.bin"):
+        (copied / name).unlink()
+    assert np.array_equal(ExportedClip(copied).embed_texts(TEXTS), ExportedClip(exported[1]).embed_texts(TEXTS))
+    for name in ("image.xml", "image.bin"):
+        (copied / name).write_bytes((exported[1] / name).read_bytes())
+        (copied / name.replace("image", "text")).unlink()
+    assert np.array_equal(ExportedClip(copied).embed_images(CROPS), ExportedClip(exported[1]).embed_images(CROPS))
+
+
+def test_mapped_weights_give_the_same_bits_and_are_not_used_once_they_change(
+    exported, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from amogus_search import hashed_once
+
+    wanted = ExportedClip(copied).embed_texts(TEXTS), ExportedClip(copied).embed_images(CROPS)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(hashed_once, "ALWAYS_HASHED", 0)
+    monkeypatch.setattr(hashed_once, "SETTLED_SECONDS", 0.0)
+    for _ in range(2):  # hashed; remembered
+        export = ExportedClip(copied)
+        assert np.array_equal(export.embed_texts(TEXTS), wanted[0])
+        assert np.array_equal(export.embed_images(CROPS), wanted[1])
+    with (copied / "text.bin").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"other numbers")
+    with pytest.raises(WeightsError, match=r"text\.bin was changed while it was in use"):
+        export.embed_texts(TEXTS[:1])
+    assert np.array_equal(export.embed_images(CROPS), wanted[1])
+    with pytest.raises(WeightsError, match=r"text\.bin is not the file"):
+        ExportedClip(copied).embed_texts(TEXTS[:1])
+
+
 def test_a_folder_without_a_card_or_with_a_strange_one_is_refused(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no exported model"):
         ExportedClip(tmp_path / "nothing")
