@@ -49,6 +49,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
         },
         "exporter": {
             "crops": "amogus_search.exports.crops:export_crops",
+            "cutouts": "amogus_search.exports.cutouts:export_cutouts",
             "gallery": "amogus_search.exports.gallery:write_gallery",
             "csv": "amogus_search.exports.annotations:write_csv",
             "parquet": "amogus_search.exports.annotations:write_parquet",
@@ -57,6 +58,8 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
         },
         "converter": {
             "paint": "amogus_search.registry:paint_converter",
+            "webui": "amogus_search.registry:webui_converter",
+            "comfyui": "amogus_search.registry:comfyui_converter",
         },
     }
 )
@@ -304,6 +307,20 @@ def paint_converter(argument: str, options: Mapping[str, str]) -> Converter:
     from amogus_search.converters.paint import PaintConverter, check_options
 
     return PaintConverter(**check_options(argument, options))
+
+
+def webui_converter(argument: str, options: Mapping[str, str]) -> Converter:
+    """The web UI of AUTOMATIC1111, or Forge, at a URL."""
+    from amogus_search.converters.webui import webui
+
+    return webui(argument, options)
+
+
+def comfyui_converter(argument: str, options: Mapping[str, str]) -> Converter:
+    """ComfyUI at a URL."""
+    from amogus_search.converters.comfyui import comfyui
+
+    return comfyui(argument, options)
 
 
 def load_verifier(motif: str) -> Verifier | None:

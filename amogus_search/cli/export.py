@@ -21,13 +21,15 @@ from amogus_search.cli.parameters import (
 
 if TYPE_CHECKING:
     from amogus_search.asking import ReadImage
+    from amogus_search.core.figure import Fitter
     from amogus_search.core.types import Hit
     from amogus_search.store.index import Index
 
 PARTLY_SKIPPED = 3
 SHOWN = 100
 """Hits of a gallery or a folder of crops, unless -n says otherwise: as many as a person looks through."""
-_TO_LOOK_AT = ("crops", "gallery")
+_TO_LOOK_AT = ("crops", "cutouts", "gallery")
+_OF_FINDINGS = ("crops", "cutouts")
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    form: Annotated[str, typer.Argument(metavar="FORM", help="crops, csv, parquet, coco, yolo or gallery.")],
+    form: Annotated[str, typer.Argument(metavar="FORM", help="crops, cutouts, csv, parquet, coco, yolo or gallery.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to: a file or a folder, never among the photos.")],
     options: QueryOptions,
     thresholds: Thresholds,
@@ -48,14 +50,18 @@ def export(
         bool, typer.Option("--overwrite", help="Write among, or over, what is no export of ours.")
     ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="yolo: copy the photos instead of linking to them.")] = False,
+    refine: Annotated[
+        bool, typer.Option("--refine/--no-refine", help="cutouts: move the border to where the colours change.")
+    ] = True,
     title: Annotated[str, typer.Option(help="gallery: the heading.")] = "Amogus search",
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,
 ) -> None:
     """Write hits as crops, tables, labels or a gallery.
 
-    Takes the options of `query`. Crops are of findings, the others have images by their best finding (--images and
-    --regions choose). Crops and galleries hold 100 hits, the others all, unless -n says otherwise.
+    Takes the options of `query`. Crops and cutouts are of findings, the others have images by their best finding
+    (--images and --regions choose). Crops, cutouts and galleries hold 100 hits, the others all, unless -n says
+    otherwise.
     """
     from amogus_search import registry
     from amogus_search.asking import Asker
@@ -66,13 +72,15 @@ def export(
     limit = SHOWN if form in _TO_LOOK_AT else None
     with opened_index(index) as opened, image_reader() as read:
         asker = Asker(opened, read, literal=options.literal)
-        asked = question(asker, text, options, thresholds, limit=limit, regions=form == "crops")
+        asked = question(asker, text, options, thresholds, limit=limit, regions=form in _OF_FINDINGS)
         hits = answer(asker, asked, lambda words: note(words, quiet=quiet))
         call = _Call(opened, hits, out, read, overwrite=overwrite)
         if form == "gallery":
             report = call.gallery(exporter, title, _in_words(text, options))
         elif form in ("csv", "parquet", "coco", "yolo"):
             report = call.annotations(exporter, form, thresholds, only_hits=asked.regions, copy=copy)
+        elif form == "cutouts":
+            report = call.files(exporter, fit=_fitter(opened), refine=refine)
         else:
             report = call.files(exporter)
     write_record(_record(report), format)
@@ -90,14 +98,15 @@ class _Call:
     read: ReadImage
     overwrite: bool
 
-    def files(self, exporter: Callable[..., Any]) -> Any:
-        """Crops, and exporters of other packages."""
+    def files(self, exporter: Callable[..., Any], **more: Any) -> Any:
+        """Crops and cutouts, and exporters of other packages."""
         return exporter(
             self.hits,
             out=self.out,
             read_pixels=self.read,
             overwrite=self.overwrite,
             source_folders=self.index.source_folders(),
+            **more,
         )
 
     def gallery(self, exporter: Callable[..., Any], title: str, subtitle: str) -> Any:
@@ -126,6 +135,13 @@ class _Call:
         selection = Selection(min_amogusness=least.min_amogusness, only_hits=only_hits)
         folders = self.index.source_folders()
         return exporter(self.hits, self.out, selection=selection, source_folders=folders, **more)
+
+
+def _fitter(index: Index) -> Fitter | None:
+    """What lays the figure of this index' motif into keypoints: only of the crewmate it is known."""
+    from amogus_search import registry
+
+    return registry.load_fitter() if index.motif_name == registry.DEFAULT else None
 
 
 def _flip_idx(index: Index) -> tuple[int, ...]:

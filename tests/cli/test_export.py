@@ -4,6 +4,7 @@ import csv
 import json
 
 import pytest
+from PIL import Image
 
 pytestmark = pytest.mark.usefixtures("indexed")
 
@@ -17,8 +18,25 @@ def test_crops_are_of_findings_with_a_listing_beside(amogus, workplace):
         assert [row["rank"] for row in csv.DictReader(listing)] == ["1", "2", "3"]
 
 
+def test_cutouts_are_transparent_and_refined_unless_told_not_to(amogus, workplace):
+    """The fake detector's motif has another figure than a crewmate: its boxes count."""
+    assert amogus("export", "cutouts", "cut", "--no-refine").code == 0
+    with open(workplace / "cut/cutouts.csv", newline="") as listing:
+        rows = list(csv.DictReader(listing))
+    assert [row["cut_by"] for row in rows] == ["box"] * 3
+    with Image.open(workplace / "cut" / rows[0]["file"]) as picture:
+        assert picture.mode == "RGBA"
+    assert json.loads(amogus("export", "cutouts", "cut", "--format", "json").out)["written"] == 3
+
+
 def test_the_same_export_can_be_made_again(amogus):
-    for form, out in (("crops", "crops"), ("gallery", "gallery"), ("csv", "out.csv"), ("yolo", "yolo")):
+    for form, out in (
+        ("crops", "crops"),
+        ("cutouts", "cutouts"),
+        ("gallery", "gallery"),
+        ("csv", "out.csv"),
+        ("yolo", "yolo"),
+    ):
         assert amogus("export", form, out).code == 0
         assert amogus("export", form, out).code == 0
 
