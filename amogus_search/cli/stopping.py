@@ -29,7 +29,7 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         for number in SIGNALS:
-            if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup
+            if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:  # as under nohup
                 continue
             self._before[number] = signal.signal(number, self._hear)
         return self

@@ -203,7 +203,7 @@ BUGS: dict[str, Bug] = {
     "no question at mass loss": Bug(_no_mass_loss_check, "vanished", 1),
     "another embedder accepted": Bug(_any_identity, "foreign", 1),
     "any schema accepted": Bug(_any_schema, "foreign", 1),
-    "signals ignored": Bug(_ignores_signals, "signals", 1),
+    "signals ignored": Bug(_ignores_signals, "signals", 2),
     "SQLite's errors passed on": Bug(_raw_errors, "errors", 2),
     "unfinished files left": Bug(_leaves_parts, "kills", 12),
     "order of arrival": Bug(_order_of_arrival, "same_result", 2),

@@ -14,7 +14,7 @@ QUICK = {
 SLOW = {
     "search_file_kills": ("F1", "the same while a search file is written", 8, 10**6),
     "random_kills": ("F2", "kill -9 at a random time, decoding processes and all", 20, 1000),
-    "signals": ("F3", "SIGINT, SIGTERM, SIGINT twice, SIGHUP at random times of `amogus index`", 3, 50),
+    "signals": ("F3", "SIGINT, SIGTERM, SIGINT twice, SIGHUP at random times of `amogus index`", 2, 50),
     "errors": ("F5", "EIO, EROFS, EACCES, EDQUOT at a durable operation, once or for good; short writes", 4, 10**6),
     "power_loss": ("F6", "simulated power cut", 150, 2500),
     "readers": ("F10", "answers of four readers during 40 publications (200 in a soak)", 40, 200),
