@@ -152,7 +152,7 @@ def load_converter(name: str = "paint", options: Mapping[str, str] = MappingProx
     """The converter of that name, ready to use.
 
     Args:
-        name: `paint`, or another back end with its argument after a colon.
+        name: `paint`, `paint:STYLE`, `webui:URL`, `comfyui:URL`, or a plug-in's name with its argument after a colon.
         options: what the back end may be told besides; which there are, it says itself.
 
     Raises:
