@@ -140,7 +140,11 @@ class Server:
             )
         else:
             made = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
-        made.connect()
+        try:
+            made.connect()
+        except BaseException:
+            made.close()
+            raise
         made.sock.settimeout(self.patience.timeout)
         return made
 
@@ -160,8 +164,8 @@ class Server:
                 f"{self.url} has a certificate that cannot be trusted: {error.verify_message}",
                 "name the host as its certificate does, or give the system the authority that signed it",
             ) from error
-        except OSError as error:
-            words = str(error.strerror or error)
+        except (OSError, UnicodeError) as error:
+            words = str(getattr(error, "strerror", None) or error)
             raise _PassingError(
                 BackendGoneError(f"{self.url} cannot be reached: {words}", f"is it running? {_AGAIN}")
             ) from error

@@ -34,7 +34,7 @@ _OURS = frozenset(
 
 
 def _fill(value: str) -> int:
-    return FILLS.index(value) if value in FILLS else FILLS.index(FILLS[int(value)])
+    return FILLS.index(value) if value in FILLS else range(len(FILLS)).index(int(value))
 
 
 def _object(value: str) -> Any:
@@ -174,7 +174,9 @@ def _fields(options: Mapping[str, str]) -> dict[str, Any]:
         if name in options:
             fields[name] = _value(name, read, options[name])
     settings = {key: _value(name, read, options[name]) for name, (key, read) in _SETTINGS.items() if name in options}
-    if settings:
+    if settings or "override_settings" in fields:
+        if not isinstance(fields.get("override_settings", {}), dict):
+            raise UsageError("payload: override_settings is no JSON object", "")
         fields["override_settings"] = {**fields.get("override_settings", {}), **settings}
     return fields
 

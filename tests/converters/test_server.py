@@ -155,6 +155,12 @@ def test_a_proxy_in_the_environment_is_not_used(serve, monkeypatch):
     assert other.heard == []
 
 
+def test_https_where_there_is_none_is_an_error_with_words(serve):
+    url = serve(lambda heard: (200, b"")).url.replace("http:", "https:")
+    with pytest.raises(BackendGoneError, match=r"cannot be reached.*SSL"):
+        Server(url, patience=Patience(retries=0)).get("/x")
+
+
 def test_paths_go_below_the_urls_own(serve):
     server = serve(lambda heard: (200, {"path": heard.path}))
     assert Server(f"{server.url}/sd/forge/", patience=QUICK).get_json("/x?a=1") == {"path": "/sd/forge/x"}

@@ -168,6 +168,7 @@ def test_options_become_fields_and_change_the_fingerprint(serve, make_job, tmp_p
         ({"timeout": "-1"}, "timeout=-1"),
         ({"timeout": "nan"}, "timeout=nan"),
         ({"retries": "1.5"}, "retries=1.5"),
+        ({"inpainting_fill": "-1"}, "fill, original, noise, nothing"),
         ({"payload": "nowhere.json"}, "nowhere.json"),
     ],
 )
@@ -179,6 +180,9 @@ def test_an_option_that_cannot_be_used_is_refused_at_once(options, words):
 def test_a_payload_file_cannot_take_what_each_job_decides(tmp_path):
     (tmp_path / "p.json").write_text('{"seed": 3}')
     with pytest.raises(UsageError, match="'seed' is decided by each job"):
+        webui("http://127.0.0.1:7860", {"payload": str(tmp_path / "p.json")})
+    (tmp_path / "p.json").write_text('{"override_settings": []}')
+    with pytest.raises(UsageError, match="override_settings"):
         webui("http://127.0.0.1:7860", {"payload": str(tmp_path / "p.json")})
 
 
