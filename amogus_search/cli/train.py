@@ -161,6 +161,21 @@ def blend(
     print(blend_files(first, second, share, out, weights.motif(registry.DEFAULT)))
 
 
+@app.command("blend-embedder")
+def blend_embedder(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="OUT of a run of train embedder.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="That of a run that went on from it.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="How much of the second.")] = 0.5,
+) -> None:
+    """Write the weighted mean of two runs of the embedder."""
+    _require_torch()
+    from amogus_search.training.embedder_blend import blend_towers
+
+    blend_towers(first, second, share, out)
+    print(out)
+
+
 @app.command("embedder")
 def embedder(
     out: OutArgument,
