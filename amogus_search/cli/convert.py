@@ -125,7 +125,8 @@ def convert(
         Path | None, typer.Option(metavar="FILE", help="Boxes from JSON (as `detect` prints it) or COCO.")
     ] = None,
     backend: Annotated[
-        str, typer.Option(metavar="NAME", help="Who paints: paint, paint:STYLE, or another back end's name.")
+        str,
+        typer.Option(metavar="NAME", help="Who paints: paint[:STYLE], webui:URL, comfyui:URL, or a plug-in's name."),
     ] = "paint",
     backend_option: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Something for the back end; may be repeated.")

@@ -11,7 +11,7 @@ from amogus_search.converters.server import Patience, Server
 from amogus_search.converters.server_options import server_of
 from amogus_search.errors import BackendGoneError, ConversionError, UsageError
 
-QUICK = Patience(connect_timeout=2, timeout=3, retries=2, retry_wait=0.01)
+QUICK = Patience(connect_timeout=20, timeout=30, retries=2, retry_wait=0.01)
 
 
 def asking(server, patience=QUICK, auth=""):
@@ -99,7 +99,7 @@ def test_silence_costs_one_picture_and_a_second_one_the_run(serve):
 def test_an_answer_that_trickles_is_not_waited_for_for_ever(serve):
     def trickle(heard):
         heard.handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(20):
+        for _ in range(200):
             heard.handler.wfile.write(b".")
             heard.handler.wfile.flush()
             time.sleep(0.05)
@@ -107,7 +107,7 @@ def test_an_answer_that_trickles_is_not_waited_for_for_ever(serve):
     started = time.monotonic()
     with pytest.raises(ConversionError, match=r"no answer within 0\.3 s"):
         asking(serve(trickle), Patience(timeout=0.3, retries=0)).get("/x")
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -21,7 +21,7 @@ from amogus_search.finder import Finder
 from amogus_search.synth.fitting import fit_crewmate
 from amogus_search.testing import FakeDetector
 
-HASTE = {"retries": "1", "retry_wait": "0.01", "timeout": "5"}
+HASTE = {"retries": "1", "retry_wait": "0.01", "timeout": "60"}
 # Of the API's model for img2img: the fields that we may send, and their types.
 FIELDS = {
     "prompt": str,
