@@ -50,6 +50,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
         "exporter": {
             "crops": "amogus_search.exports.crops:export_crops",
             "cutouts": "amogus_search.exports.cutouts:export_cutouts",
+            "dreambooth": "amogus_search.exports.dreambooth:export_dreambooth",
             "gallery": "amogus_search.exports.gallery:write_gallery",
             "csv": "amogus_search.exports.annotations:write_csv",
             "parquet": "amogus_search.exports.annotations:write_parquet",

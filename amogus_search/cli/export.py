@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +20,7 @@ from amogus_search.cli.parameters import (
 )
 
 if TYPE_CHECKING:
-    from amogus_search.asking import ReadImage
+    from amogus_search.asking import Asker, ReadImage
     from amogus_search.core.figure import Fitter
     from amogus_search.core.types import Hit
     from amogus_search.store.index import Index
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 PARTLY_SKIPPED = 3
 SHOWN = 100
 """Hits of a gallery or a folder of crops, unless -n says otherwise: as many as a person looks through."""
-_TO_LOOK_AT = ("crops", "cutouts", "gallery")
-_OF_FINDINGS = ("crops", "cutouts")
+_TO_LOOK_AT = ("crops", "cutouts", "dreambooth", "gallery")
+_OF_FINDINGS = ("crops", "cutouts", "dreambooth")
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,9 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    form: Annotated[str, typer.Argument(metavar="FORM", help="crops, cutouts, csv, parquet, coco, yolo or gallery.")],
+    form: Annotated[
+        str, typer.Argument(metavar="FORM", help="crops, cutouts, dreambooth, csv, parquet, coco, yolo or gallery.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to: a file or a folder, never among the photos.")],
     options: QueryOptions,
     thresholds: Thresholds,
@@ -53,20 +55,30 @@ def export(
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="cutouts: move the border to where the colours change.")
     ] = True,
+    words: Annotated[
+        str, typer.Option("--token", metavar="WORDS", help="dreambooth: what the model is to know it by.")
+    ] = "sks amogus",
+    resolution: Annotated[
+        int, typer.Option(min=64, max=4096, metavar="PX", help="dreambooth: largest side of the pictures.")
+    ] = 1024,
+    class_images: Annotated[
+        int, typer.Option("--class-images", min=0, metavar="N", help="dreambooth: so many pictures without a finding.")
+    ] = 200,
     title: Annotated[str, typer.Option(help="gallery: the heading.")] = "Amogus search",
     format: FormatOption = "table",  # noqa: A002
     quiet: QuietOption = False,
 ) -> None:
     """Write hits as crops, tables, labels or a gallery.
 
-    Takes the options of `query`. Crops and cutouts are of findings, the others have images by their best finding
-    (--images and --regions choose). Crops, cutouts and galleries hold 100 hits, the others all, unless -n says
+    Takes the options of `query`. Crops, cutouts and dreambooth are of findings, the others have images by their
+    best finding (--images and --regions choose). Those and galleries hold 100 hits, the others all, unless -n says
     otherwise.
     """
     from amogus_search import registry
     from amogus_search.asking import Asker
     from amogus_search.cli.asking import answer, image_reader, opened_index, question
     from amogus_search.cli.records import note, write_record
+    from amogus_search.exports.dreambooth_command import Training
 
     exporter, _ = registry.resolve("exporter", form)
     limit = SHOWN if form in _TO_LOOK_AT else None
@@ -81,6 +93,10 @@ def export(
             report = call.annotations(exporter, form, thresholds, only_hits=asked.regions, copy=copy)
         elif form == "cutouts":
             report = call.files(exporter, fit=_fitter(opened), refine=refine)
+        elif form == "dreambooth":
+            training = Training(words, resolution)
+            plain = _without_findings(asker, class_images)
+            report = call.files(exporter, training=training, class_hits=plain, class_images=class_images)
         else:
             report = call.files(exporter)
     write_record(_record(report), format)
@@ -142,6 +158,16 @@ def _fitter(index: Index) -> Fitter | None:
     from amogus_search import registry
 
     return registry.load_fitter() if index.motif_name == registry.DEFAULT else None
+
+
+def _without_findings(asker: Asker, number: int) -> Iterator[Hit]:
+    """Photos for class pictures: first those without any finding, then those whose findings are all doubtful."""
+    from amogus_search.exports.dreambooth import CLEAN_BELOW
+    from amogus_search.pipeline.search import Query
+
+    for condition in ("findings = 0", f"amogusness < {CLEAN_BELOW}"):
+        if number:  # more than are needed: copies and unreadable ones fall away
+            yield from asker.ask(Query(limit=10 * number, where=condition))
 
 
 def _flip_idx(index: Index) -> tuple[int, ...]:

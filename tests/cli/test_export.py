@@ -29,6 +29,18 @@ def test_cutouts_are_transparent_and_refined_unless_told_not_to(amogus, workplac
     assert json.loads(amogus("export", "cutouts", "cut", "--format", "json").out)["written"] == 3
 
 
+def test_dreambooth_has_captions_class_pictures_and_the_command(amogus, workplace):
+    """The fake detector's findings are small ones."""
+    done = amogus("export", "dreambooth", "db", "--token", "zwx amogus", "--resolution", "64", "--format", "json")
+    record = json.loads(done.out)
+    lines = (workplace / "db/instance/metadata.jsonl").read_text().splitlines()
+    assert record["written"] == len(lines)
+    assert record["written"] + record["too_small"] == 3
+    assert record["class_images"] == len(list((workplace / "db/class").iterdir())) >= 1
+    assert "--instance_prompt 'a photo of zwx amogus'" in record["command"]
+    assert (workplace / "db/command.txt").is_file()
+
+
 def test_the_same_export_can_be_made_again(amogus):
     for form, out in (
         ("crops", "crops"),
