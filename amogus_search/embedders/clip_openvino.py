@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +18,25 @@ from numpy.typing import NDArray
 from amogus_search.core.ids import fingerprint
 from amogus_search.core.types import Pixels, Vectors
 from amogus_search.embedders.clip_pixels import ClipPixels
+from amogus_search.embedders.clip_text import PlainText
 from amogus_search.embedders.clip_tokens import ClipTokens
 from amogus_search.embedders.templates import CAPTIONS
 from amogus_search.embedders.vectors import unit_rows
 from amogus_search.errors import WeightsError
 from amogus_search.hashed_once import CheckedFile, open_checked
-from amogus_search.runtime import CompiledModel, Precision, compile_onnx, cpu_has_bf16
+from amogus_search.runtime import Precision, compile_onnx, cpu_has_bf16
 
 CARD_NAME = "clip.json"
 FORMAT = 1
 IMAGES, WORDS, VECTORS = "images", "words", "vectors"
 """Names of the towers' inputs and of their output."""
 MERGES_NAME, TOKENIZER_NAME = "merges.txt.gz", "tokenizer"
+REST_NAME = "text.rest.bin"
+"""Tensors of the text tower that `text.bin` does not hold as they are; only where there is a plan for `clip_text`."""
 BATCH = 1
 """Larger batches take as much processor time a crop here, and a batch that is not full is paid for all the same."""
 _HINT = "write it again with `amogus models export open_clip:... OUT --to openvino`"
+Given = TypeVar("Given")
 _Tokens: TypeAlias = Callable[[Sequence[str]], NDArray[np.int64]]
 
 
@@ -66,6 +70,7 @@ class ExportedClip:
         self.batch = BATCH
         self._digests: Mapping[str, str] = card["files"]
         self._text: Mapping[str, Any] = card["tokens"]
+        self._plan: Mapping[str, Any] | None = card.get("plain_text")
         self._pixels = ClipPixels.of(card["pixels"])
         # By content, so that the folder may be moved, and so that a changed file is another model.
         self.precision: Precision = "bf16" if card.get("precision") == "bf16" and cpu_has_bf16() else "f32"
@@ -90,6 +95,8 @@ class ExportedClip:
         Raises:
             MissingExtraError: the model's tokeniser needs a library that is not installed.
         """
+        if self._plan is not None:
+            return unit_rows(self._plain_text.run(self._tokens(texts)), self.name)
         rows = [self._text_tower.run({WORDS: self._tokens([text])}) for text in texts]
         return unit_rows(np.concatenate([np.zeros((0, self.dimension), np.float32), *rows]), self.name)
 
@@ -98,19 +105,26 @@ class ExportedClip:
         return ()
 
     @cached_property
-    def _image_tower(self) -> _Tower:
+    def _image_tower(self) -> _Tower[Mapping[str, NDArray[Any]]]:
         return self._tower("image", {IMAGES: (self.batch, 3, *self._pixels.size_hw)}, self.precision)
 
     @cached_property
-    def _text_tower(self) -> _Tower:
+    def _text_tower(self) -> _Tower[Mapping[str, NDArray[Any]]]:
         return self._tower("text", {WORDS: (1, int(self._text["length"]))}, "f32")
 
-    def _tower(self, role: str, shapes: Mapping[str, Sequence[int]], precision: Precision) -> _Tower:
+    @cached_property
+    def _plain_text(self) -> _Tower[NDArray[np.int64]]:
+        files = [self._file(name) for name in ("text.bin", REST_NAME)]
+        return _Tower(PlainText(self._plan or {}, [file.data for file in files]), files)
+
+    def _tower(
+        self, role: str, shapes: Mapping[str, Sequence[int]], precision: Precision
+    ) -> _Tower[Mapping[str, NDArray[Any]]]:
         model, constants = (self._file(f"{role}{suffix}") for suffix in (".xml", ".bin"))
         compiled = compile_onnx(
             model.data.tobytes(), precision=precision, shapes=shapes, threads=self._threads, constants=constants.data
         )
-        return _Tower(compiled, constants)
+        return _Tower(lambda inputs: compiled.run(inputs)[VECTORS], [constants])
 
     @cached_property
     def _tokens(self) -> _Tokens:
@@ -140,22 +154,23 @@ class ExportedClip:
         return file
 
 
-class _Tower:
-    """A compiled tower, and the file that it may still be reading its constants from."""
+class _Tower(Generic[Given]):
+    """A tower ready to run, and the files that it may still be reading its constants from."""
 
-    def __init__(self, compiled: CompiledModel, constants: CheckedFile) -> None:
-        self._compiled = compiled
-        self._constants = constants
+    def __init__(self, answer: Callable[[Given], NDArray[np.float32]], files: Sequence[CheckedFile]) -> None:
+        self._answer = answer
+        self._files = files
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    def run(self, given: Given) -> NDArray[np.float32]:
         """The vectors.
 
         Raises:
-            WeightsError: somebody has written to the file since it was compared with the card.
+            WeightsError: somebody has written to a file since it was compared with the card.
         """
-        vectors = self._compiled.run(inputs)[VECTORS]
-        if not self._constants.unchanged():
-            raise WeightsError(f"{self._constants.path} was changed while it was in use", _HINT)
+        vectors = self._answer(given)
+        for file in self._files:
+            if not file.unchanged():
+                raise WeightsError(f"{file.path} was changed while it was in use", _HINT)
         return vectors
 
 

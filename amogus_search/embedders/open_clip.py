@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from amogus_search.core.ids import fingerprint
 from amogus_search.core.types import Pixels, Vectors
 from amogus_search.embedders.clip_pixels import middle
+from amogus_search.embedders.clip_text import tensor_names
 from amogus_search.embedders.clip_tokens import CLEANINGS
 from amogus_search.embedders.open_clip_loading import (
     digest_of,
@@ -113,6 +114,20 @@ class OpenClipEmbedder:
         with self._torch.inference_mode():
             raw = self._model.encode_text(self._torch.from_numpy(tokens).to(self._device))
         return np.asarray(raw.float().cpu().numpy(), np.float32)
+
+    def text_tensors(self) -> tuple[dict[str, NDArray[np.float32]], int, int] | None:
+        """The text tower's tensors by open_clip's names, its heads and its layers; None: it is not of CLIP's kind."""
+        tower = getattr(self._model, "text", self._model)
+        blocks: Any = getattr(getattr(tower, "transformer", None), "resblocks", ())
+        parts = ("token_embedding.", "positional_embedding", "transformer.", "ln_final.", "text_projection", "cls_emb")
+        tensors = {
+            name: np.ascontiguousarray(tensor.detach().float().cpu().numpy(), "<f4")
+            for name, tensor in tower.state_dict().items()
+            if name.startswith(parts)
+        }
+        if not len(blocks) or set(tensors) != set(tensor_names(len(blocks))):
+            return None
+        return tensors, int(blocks[0].attn.num_heads), len(blocks)
 
     def tokenizer(self) -> Any:
         """open_clip's tokeniser of this model."""

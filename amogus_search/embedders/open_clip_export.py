@@ -25,6 +25,7 @@ from amogus_search.embedders.clip_openvino import (
     FORMAT,
     IMAGES,
     MERGES_NAME,
+    REST_NAME,
     TOKENIZER_NAME,
     VECTORS,
     WORDS,
@@ -33,6 +34,7 @@ from amogus_search.embedders.clip_openvino import (
 from amogus_search.embedders.clip_pixels import ClipPixels
 from amogus_search.embedders.clip_tokens import CLEANINGS, ClipTokens
 from amogus_search.embedders.open_clip import OpenClipEmbedder
+from amogus_search.embedders.open_clip_text import write_plan
 from amogus_search.errors import AmogusError, UsageError
 from amogus_search.ports import Embedder
 
@@ -126,8 +128,9 @@ def _write(model: OpenClipEmbedder, folder: Path, precision: runtime.Precision) 
             network = runtime.network_of_torch(module, example, input_name=input_name, output_name=VECTORS)
             runtime.save_network(network, folder / f"{role}.xml", half_weights=False)
     pixels, tokens = ClipPixels.of(model.preprocessing), _write_tokenizer(model, folder)
+    plan = write_plan(model, folder, _TEXTS)
     files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-    constants = {name: digest for name, digest in files.items() if not name.endswith(".xml")}
+    constants = {name: digest for name, digest in files.items() if not name.endswith((".xml", REST_NAME))}
     card = {
         "format": FORMAT,
         "source": model.name,
@@ -136,7 +139,9 @@ def _write(model: OpenClipEmbedder, folder: Path, precision: runtime.Precision) 
         "tokens": tokens,
         "files": files,
         "precision": precision,
-        # What its vectors depend on; the .xml files hold, beside the graph, names that differ from export to export.
+        "plain_text": plan,
+        # What its vectors depend on; the .xml files hold, beside the graph, names that differ from export to export,
+        # and REST_NAME holds numbers of the model.
         "answers": {"model": model.fingerprint, "pixels": pixels.as_json(), "tokens": tokens, "constants": constants},
         "made_with": {**open_clip.versions(), "openvino": runtime.version()},
     }
