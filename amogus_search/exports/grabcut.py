@@ -5,6 +5,8 @@ GrabCut looks at an enlarged or reduced crop: time does not depend on the camera
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import cv2
@@ -84,9 +86,21 @@ def _grabcut(crop: Pixels, maybe: _Bools, surely: _Bools, never: _Bools) -> _Boo
     cv2.setRNGSeed(0)  # its colour clusters begin at random
     models = np.zeros((1, 65)), np.zeros((1, 65))
     bgr = np.ascontiguousarray(crop[..., ::-1])
-    mask, _, _ = cv2.grabCut(bgr, mask, (0, 0, 1, 1), *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    with _one_thread():
+        mask, _, _ = cv2.grabCut(bgr, mask, (0, 0, 1, 1), *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     found = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
     return _one_piece(found, surely if surely.any() else maybe)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """GrabCut hands tiny pieces of work about: on a busy machine it would mostly wait."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _one_piece(found: _Bools, near: _Bools) -> _Bools | None:
