@@ -49,7 +49,7 @@ class ExportedClip:
 
     Args:
         folder: with a `clip.json`.
-        threads: CPU threads; 0 leaves it to OpenVINO.
+        threads: CPU threads of OpenVINO; 0 leaves it to that. Texts in NumPy take what its BLAS takes.
 
     Attributes:
         precision: that the image tower computes in: bf16 where it was exported for that and this CPU computes in it.
