@@ -94,8 +94,8 @@ def test_every_architecture_takes_a_step_and_answers_in_openvino_as_in_torch(arc
     """Their losses have other parts, and YOLO26 has another head: the findings come out in one form all the same."""
     import torch
 
+    from amogus_search import runtime
     from amogus_search.core import yolo
-    from amogus_search.detectors.openvino import OpenVinoDetector
     from amogus_search.training import detector, onnx_export, pose_data
 
     tiny = config(dataset, architecture=architecture)
@@ -112,8 +112,8 @@ def test_every_architecture_takes_a_step_and_answers_in_openvino_as_in_torch(arc
     with torch.no_grad():
         raw = model(torch.from_numpy(tile.transpose(0, 3, 1, 2).copy()).float() / 255)[0][0].numpy()
     onnx_export.export_pose(model, tmp_path / "m.onnx", {"note": "random"}, side_px=64)
-    ours = OpenVinoDetector("m", (tmp_path / "m.onnx").read_bytes(), MOTIF, precision="f32")
-    shown = ours._network(96).run({"images": tile.transpose(0, 3, 1, 2).astype(np.float32) / 255})
+    ours = runtime.compile_onnx((tmp_path / "m.onnx").read_bytes(), shapes={"images": (1, 3, 96, 96)})
+    shown = ours.run({"images": tile.transpose(0, 3, 1, 2).astype(np.float32) / 255})
     got = next(iter(shown.values()))[0]
     assert got.shape == raw.shape
     np.testing.assert_allclose(got, raw, atol=0.05)  # pixels, and weights are stored as fp16
