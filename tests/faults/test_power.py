@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # the checks are programs of the
 
 from fault_bugs import BUGS
 
-
 EVERY = 1 if os.environ.get("AMOGUS_FAULTS") else 3
 
 
