@@ -18,7 +18,8 @@ NOTED = 64
 """So many files are noted as in flight at a time: one small transaction for all of them."""
 _KILLS = 3
 """So many deaths without a trace make suspects: an out-of-memory killer leaves none."""
-_KILLS_ALONE = 5
+_KILLS_ALONE = 21
+"""Many, since nobody may lose a good picture by killing a run again and again; `make faults` kills one twenty times."""
 _CRASHES_ALONE = 2
 COSTLY = frozenset({"decoder_crash", "timeout", "out_of_memory"})
 """What cost a process or its time: remembered by content, so that a copy or a renamed file does not cost it again."""

@@ -73,6 +73,7 @@ def in_child(job: Callable[[Callable], object], *, during: Callable[[int], None]
     child = os.fork()
     if not child:
         os.close(reading)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, which the command respects
         try:
             _child(job, writing)
         finally:
