@@ -92,7 +92,9 @@ def test_a_back_end_that_bears_it_is_asked_from_several_threads_at_once():
             meeting.wait()
             return super().convert(jobs)
 
-    converted([request(BOX, seed=i) for i in range(2)], Meeting(batch=1, parallel=2))
+    answers = converted([request(BOX, seed=i) for i in range(2)], Meeting(batch=1, parallel=2))
+    assert [len(answer.changes) for answer in answers] == [1, 1]
+    assert not meeting.broken
 
 
 def test_overlapping_spots_see_what_the_one_before_became():
