@@ -15,11 +15,12 @@ from pathlib import Path
 
 from amogus_search.core.cropping import Window, cut
 from amogus_search.core.types import Hit
-from amogus_search.exports.folders import check_outside, claim_folder, write_whole
+from amogus_search.exports.folders import write_whole
 from amogus_search.exports.pictures import Picture, Problem, ReadPixels, encoded
 from amogus_search.exports.region_files import (
+    COLUMNS,
     Region,
-    has_listing,
+    claim_for_listing,
     listing_bytes,
     listing_row,
     planned,
@@ -72,14 +73,10 @@ def export_crops(
     Raises:
         UsageError: `out` is in a photo folder, or has something else in it.
     """
-    check_outside(out, source_folders)
-    claim_folder(out, lambda folder: has_listing(folder / LISTING), "an export of crops", overwrite=overwrite)
+    listing = out / LISTING
+    claim_for_listing(listing, COLUMNS, "an export of crops", overwrite=overwrite, source_folders=source_folders)
     given = sorted(hits, key=lambda hit: hit.rank)
     regions = planned(given, wholes=True)
-    listing = out / LISTING
-    if not listing.exists():
-        # From the start, so that an export that was interrupted is known as one and may be replaced.
-        write_whole(listing, listing_bytes([]))
     problems: list[Problem] = []
     windows = {
         region.stem: _write_crop(region, picture, out, pad_ratio)

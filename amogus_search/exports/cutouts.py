@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from amogus_search.core.cropping import Window, cut, scale_boxes, to_crop
 from amogus_search.core.figure import Figure, Fitter, Pose
 from amogus_search.core.types import Hit, Pixels
-from amogus_search.exports.folders import check_outside, claim_folder, write_whole
+from amogus_search.exports.folders import write_whole
 from amogus_search.exports.grabcut import Coverage, by_box, by_silhouette
 from amogus_search.exports.pictures import Picture, Problem, ReadPixels, encoded
 from amogus_search.exports.region_files import (
     COLUMNS,
     Region,
-    has_listing,
+    claim_for_listing,
     listing_bytes,
     listing_row,
     planned,
@@ -103,15 +103,10 @@ def export_cutouts(
     Raises:
         UsageError: `out` is in a photo folder, or has something else in it.
     """
-    check_outside(out, source_folders)
-    ours = "an export of cutouts"
-    claim_folder(out, lambda folder: has_listing(folder / LISTING, CUTOUT_COLUMNS), ours, overwrite=overwrite)
+    listing, ours = out / LISTING, "an export of cutouts"
+    claim_for_listing(listing, CUTOUT_COLUMNS, ours, overwrite=overwrite, source_folders=source_folders)
     given = sorted(hits, key=lambda hit: hit.rank)
     regions = planned(given, wholes=False)
-    listing = out / LISTING
-    if not listing.exists():
-        # From the start, so that an export that was interrupted is known as one and may be replaced.
-        write_whole(listing, listing_bytes([], CUTOUT_COLUMNS))
     problems: list[Problem] = []
     made = [_write(r, picture, out, fit, refine) for r, picture in with_pictures(regions, read_pixels, problems)]
     made.sort(key=lambda one: one.region.hit.rank)

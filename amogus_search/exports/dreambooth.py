@@ -25,12 +25,12 @@ from amogus_search.core.cropping import Window, crop_window, cut, scale_boxes
 from amogus_search.core.types import Hit, Pixels
 from amogus_search.exports.captions import caption, torso_colour
 from amogus_search.exports.dreambooth_command import Training, as_file, as_words
-from amogus_search.exports.folders import check_outside, claim_folder, write_whole
+from amogus_search.exports.folders import write_whole
 from amogus_search.exports.pictures import Picture, Problem, ReadPixels, encoded, read_picture, shrunk
 from amogus_search.exports.region_files import (
     COLUMNS,
     Region,
-    has_listing,
+    claim_for_listing,
     listing_bytes,
     listing_row,
     planned,
@@ -108,12 +108,8 @@ def export_dreambooth(
         UsageError: `out` is in a photo folder, or has something else in it.
     """
     training = training or Training()
-    check_outside(out, source_folders)
-    ours = "an export for DreamBooth"
-    claim_folder(out, lambda folder: has_listing(folder / LISTING, DREAMBOOTH_COLUMNS), ours, overwrite=overwrite)
-    if not (out / LISTING).exists():
-        # From the start, so that an export that was interrupted is known as one and may be replaced.
-        write_whole(out / LISTING, listing_bytes([], DREAMBOOTH_COLUMNS))
+    listing, ours = out / LISTING, "an export for DreamBooth"
+    claim_for_listing(listing, DREAMBOOTH_COLUMNS, ours, overwrite=overwrite, source_folders=source_folders)
     given = sorted(hits, key=lambda hit: hit.rank)
     findings = planned(given, wholes=False)
     regions = [region for region in findings if _longer_side(region.box) >= LEAST_PX]
@@ -121,7 +117,7 @@ def export_dreambooth(
     instances = _write_instances(regions, read_pixels, out / "instance", training, problems)
     plain = _write_class(class_hits, read_pixels, out / "class", training.resolution, class_images)
     rows = [{**listing_row(i.region, f"instance/images/{i.file}", i.window), "text": i.text} for i in instances]
-    write_whole(out / LISTING, listing_bytes(rows, DREAMBOOTH_COLUMNS))
+    write_whole(listing, listing_bytes(rows, DREAMBOOTH_COLUMNS))
     write_whole(out / COMMAND, as_file(training, out, plain).encode())
     small, wholes = len(findings) - len(regions), len(given) - len(findings)
     command = as_words(training, out, plain)

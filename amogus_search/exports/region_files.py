@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from amogus_search.core.cropping import Window
 from amogus_search.core.ids import crop_id
 from amogus_search.core.types import Hit
+from amogus_search.exports.folders import check_outside, claim_folder, write_whole
 from amogus_search.exports.json_form import hit_json
 from amogus_search.exports.pictures import Picture, Problem, ReadPixels, read_picture
 from amogus_search.exports.wording import score_words, slug
@@ -105,6 +106,34 @@ def listing_bytes(rows: Sequence[dict[str, Any]], columns: Sequence[str] = COLUM
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
+
+
+def claim_for_listing(
+    listing: Path,
+    columns: Sequence[str],
+    what: str,
+    *,
+    overwrite: bool,
+    source_folders: Iterable[bytes],
+) -> None:
+    """Make the listing's folder ready to be written, with an empty listing if there is none yet.
+
+    It is there from the start, so that an export that was interrupted is known as one and may be replaced.
+
+    Args:
+        listing: the CSV whose columns are the mark of this kind of export.
+        columns: those that it begins with.
+        what: this kind of export in words, for the message.
+        overwrite: write into another folder all the same.
+        source_folders: the roots of the index, which are never written to.
+
+    Raises:
+        UsageError: the folder is in a photo folder, or has something else in it.
+    """
+    check_outside(listing.parent, source_folders)
+    claim_folder(listing.parent, lambda _: has_listing(listing, columns), what, overwrite=overwrite)
+    if not listing.exists():
+        write_whole(listing, listing_bytes([], columns))
 
 
 def has_listing(listing: Path, columns: Sequence[str] = COLUMNS) -> bool:
