@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amogus_search import errors
-from amogus_search.pipeline import changes, index
+from amogus_search.core.types import DecodedImage, FileEntry, SkippedImage
+from amogus_search.pipeline import changes, index, index_run
+from amogus_search.sources import decode, workers
 from amogus_search.sources import folder as source_folder
 from amogus_search.store import catalog, checks, digests, durable, generations, lock, publishing, rows, schema, seal
 from amogus_search.store import folder as index_folder
@@ -20,7 +25,7 @@ class Bug:
     """A bug, and the check that finds it.
 
     seed:  puts it into this process
-    check: one of the checks of `fault_checks`, `fault_damage` and `fault_together`
+    check: one of the checks of `fault_checks`, `fault_damage`, `fault_files` and `fault_together`
     size:  of the check
     """
 
@@ -187,6 +192,65 @@ def _ignores_signals() -> None:
     _swap(stopping.StopRequest, "wanted", lambda self: False)
 
 
+def _follows_links() -> None:
+    """A link is what it leads to, wherever that lies."""
+    real = source_folder._looked_at
+    _swap(decode, "_OPEN_FLAGS", decode._OPEN_FLAGS & ~os.O_NOFOLLOW)
+
+    def looked_at(path: bytes, root: bytes, found: os.stat_result) -> FileEntry:
+        try:
+            return real(path, root, os.stat(path) if stat.S_ISLNK(found.st_mode) else found)
+        except OSError:
+            return real(path, root, found)
+
+    _swap(source_folder, "_looked_at", looked_at)
+
+
+def _paths_are_text() -> None:
+    """Names are made text on the way, and what is no UTF-8 in them is replaced."""
+    real = source_folder.FolderSource.scan
+
+    def scan(self: source_folder.FolderSource) -> Iterator[FileEntry]:
+        for entry in real(self):
+            yield replace(entry, path=entry.path.decode("utf-8", "replace").encode())
+
+    _swap(source_folder.FolderSource, "scan", scan)
+
+
+def _no_quarantine() -> None:
+    """What killed a decoder is forgotten, and tried again by every run."""
+    real = index.compare
+    _swap(index, "compare", lambda *args, **options: real(*args, **{**options, "decoders": None}))
+    _swap(index_run, "remembered", lambda *_: ({}, frozenset()))
+
+
+def _tries_for_ever() -> None:
+    """A file whose decoder died is tried until it does not."""
+
+    def one(
+        self: workers.DecodePool, entry: FileEntry, number: int, budget: workers._Budget
+    ) -> DecodedImage | SkippedImage:
+        if entry.problem is not None:
+            return SkippedImage(entry, *entry.problem)
+        while True:
+            result = self._attempt(entry, number, budget)
+            if not isinstance(result, SkippedImage) or result.reason != "decoder_crash":
+                return result
+
+    _swap(workers.DecodePool, "_one", one)
+
+
+def _no_look_after_reading() -> None:
+    """Nobody asks whether the file is still as it was before it was read."""
+
+    def read_file(path: bytes, settings: object) -> decode.FileContent:
+        with decode._open_regular(path) as (file, before):
+            data = file.read(before.size + 1)
+        return decode.FileContent(data, hashlib.sha256(data).hexdigest(), before)
+
+    _swap(decode, "read_file", read_file)
+
+
 BUGS: dict[str, Bug] = {
     "search files written in place": Bug(_in_place, "search_file_kills", 6),
     "pointer committed before its file": Bug(_pointer_before_files, "publication_kills", 8),
@@ -207,4 +271,9 @@ BUGS: dict[str, Bug] = {
     "SQLite's errors passed on": Bug(_raw_errors, "errors", 2),
     "unfinished files left": Bug(_leaves_parts, "kills", 12),
     "order of arrival": Bug(_order_of_arrival, "same_result", 2),
+    "links followed": Bug(_follows_links, "names", 1),
+    "paths as text": Bug(_paths_are_text, "names", 3),
+    "no quarantine": Bug(_no_quarantine, "poison", 1),
+    "unlimited retries": Bug(_tries_for_ever, "poison", 1),
+    "no second look at a file that was read": Bug(_no_look_after_reading, "changing", 1),
 }

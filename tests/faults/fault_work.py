@@ -17,7 +17,8 @@ from amogus_search.core.types import DecodedImage, FileEntry, FileStat, FindingS
 from amogus_search.errors import DecodeError
 from amogus_search.pipeline.index import IndexReport, Models, index_images
 from amogus_search.settings import DECODE, PROFILES, IndexSettings
-from amogus_search.sources.decode import decode_bytes, hash_file, read_file
+from amogus_search.sources import decode
+from amogus_search.sources.decode import decode_bytes, hash_file
 from amogus_search.sources.folder import FolderSource
 from amogus_search.store.index import Index
 from amogus_search.testing import RED_BOX, FakeDetector, FakeEmbedder
@@ -43,7 +44,7 @@ class InProcess:
     def _one(self, entry: FileEntry) -> DecodedImage | SkippedImage:
         digest = ""
         try:
-            content = read_file(entry.path, DECODE)
+            content = decode.read_file(entry.path, DECODE)  # as the module has it: a bug may be in it
             digest = content.sha256
             picture = decode_bytes(content.data, DECODE, None, sha256=digest)
         except DecodeError as error:

@@ -9,12 +9,15 @@ QUICK = {
     "publication_kills": ("F1", "the same while search files are published", 3, 10**6),
     "flips": ("F11", "a flipped bit of the catalogue", 10, 2000),
     "two_writers": ("F9", "up to eight indexers at once, stale lock files", 2, 100),
+    "names": ("F16", "names of any bytes, and links out of the folder", 20, 2000),
+    "changing": ("F13", "files that change while they are read", 1, 200),
     "foreign": ("F12", "other schemas, fingerprints, databases and search files", 1, 4),
 }
 SLOW = {
     "search_file_kills": ("F1", "the same while a search file is written", 8, 10**6),
     "random_kills": ("F2", "kill -9 at a random time, decoding processes and all", 20, 1000),
     "signals": ("F3", "SIGINT, SIGTERM, SIGINT twice, SIGHUP at random times of `amogus index`", 2, 50),
+    "poison": ("F7", "files that kill their decoder, and do so again by any name", 3, 20),
     "errors": ("F5", "EIO, EROFS, EACCES, EDQUOT at a durable operation, once or for good; short writes", 4, 10**6),
     "power_loss": ("F6", "simulated power cut", 150, 2500),
     "readers": ("F10", "answers of four readers during 40 publications (200 in a soak)", 40, 200),
