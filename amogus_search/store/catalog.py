@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from amogus_search.errors import AmogusError, IndexStateError
-from amogus_search.store import durable, places, rows
+from amogus_search.store import durable, leftovers, places, rows
 
 CATALOG_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 10.0
@@ -38,7 +38,7 @@ class Catalog:
     """
 
     def __init__(self, path: Path, *, write: bool) -> None:
-        self._path = path
+        self._path, self._write = path, write
         self._depth = 0
         self._identity: dict[str, object] | None = None
         self._checked: tuple[int, int] | None = None
@@ -68,6 +68,8 @@ class Catalog:
     def close(self) -> None:
         """Close the connection; may be called twice."""
         self.connection.close()
+        if not self._write:
+            leftovers.clear(self._path)
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Execute one statement."""

@@ -75,6 +75,11 @@ def problems(catalog: Path) -> list[str]:
     return []
 
 
+def is_at_rest(catalog: Path) -> bool:
+    """Whether it was sealed, and nothing was written since."""
+    return _path(catalog).exists() and not _has_log(catalog)
+
+
 def _path(catalog: Path) -> Path:
     return catalog.with_name(catalog.name + SUFFIX)
 

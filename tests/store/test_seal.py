@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from amogus_search.errors import AmogusError
 from amogus_search.store.index import Index
 
 
@@ -66,4 +67,42 @@ def test_what_is_mended_is_sealed_again(folder):
 
 def test_no_seal_is_no_damage(folder):
     (folder / "catalog.sqlite.seal").unlink()
+    assert problems(folder) == []
+
+
+def test_a_reader_leaves_nothing_in_which_a_bit_could_flip_unseen(folder):
+    """SQLite's shared memory belongs to nobody when all are gone; the last of them takes it away."""
+    at_rest = sorted(path.name for path in folder.iterdir())
+    first, second = Index.open(folder), Index.open(folder)
+    first.counts(), second.counts()
+    first.close()
+    assert second.counts()["indexed"] == 2
+    second.close()
+    assert sorted(path.name for path in folder.iterdir()) == at_rest
+    assert problems(folder) == []
+
+
+def test_a_reader_leaves_the_log_of_a_killed_writer_alone(folder, make):
+    """It holds commits; the next writer takes them over."""
+    with Index.open(folder, "w") as writer:
+        writer.write(added=[make.image("c.jpg")])
+        log = folder / "catalog.sqlite-wal"
+        before = log.read_bytes()
+        Index.open(folder).close()
+        assert log.read_bytes() == before != b""
+
+
+def test_every_bit_that_is_flipped_in_an_index_at_rest_is_found_or_lies_in_nothing(folder, make):
+    """Some of each file; `make faults` flips more of them."""
+    Index.open(folder).close()
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        for place in range(0, len(content), max(1, len(content) // 11)):
+            flip(path, place)
+            try:
+                found = problems(folder)
+            except AmogusError as error:
+                found = [error.problem]
+            assert found, (path.name, place)
+            path.write_bytes(content)
     assert problems(folder) == []
