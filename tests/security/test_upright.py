@@ -2,7 +2,11 @@
 
 import csv
 import os
+import re
+import shutil
+from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,6 +194,44 @@ def test_all_stages_see_every_orientation_of_every_format_upright(turned, tmp_pa
     wrong = {name: stages for name, one in seen.items() if (stages := differences(one, right, 4.0))}
     assert len(seen) == tried
     fault_record("F18", tried=tried, survived=tried - len(wrong), what="orientations, made", wrong=wrong.items())
+
+
+SHOTS = re.compile(r"(?:(?P<made>gen)_[a-z]+|(?P<name>.+))_(?:o|o_invalid)?\d+\.[a-z]+")
+"""Names of one scene in several orientations differ in the number; where the files were made, in the format too."""
+
+
+def scenes(folder):
+    """Files of a folder by scene; only of scenes that there are several files of."""
+    found = defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        if match := SHOTS.fullmatch(path.name):
+            found[match["made"] or match["name"]].append(path)
+    return {name: paths for name, paths in found.items() if len(paths) > 1}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("AMOGUS_HOSTILE" not in os.environ, reason="AMOGUS_HOSTILE names no folder of hostile files")
+def test_all_stages_see_what_others_turned_upright(tmp_path, fault_record):
+    """Files made by other programs: all of one scene look the same at every stage, however they are stored."""
+    wrong, tried = {}, 0
+    for scene_name, paths in scenes(Path(os.environ["AMOGUS_HOSTILE"]) / "exif_orientation").items():
+        folder = tmp_path / scene_name / "files"
+        folder.mkdir(parents=True)
+        for path in paths:
+            shutil.copy(path, folder / path.name)
+        seen = {name: coarse(one) for name, one in looked_at(folder, tmp_path / scene_name).items()}
+        first = next(iter(seen.values()))
+        assert not alike(first, [stage[::-1] for stage in first], 8.0), "turned, it would be seen"
+        wrong |= {name: "looks different" for name, one in seen.items() if not alike(one, first, 8.0)}
+        tried += len(seen)
+    fault_record("F18", tried=tried, survived=tried - len(wrong), what="orientations, found", wrong=wrong.items())
+
+
+def coarse(one):
+    """What the stages saw, 24 pixels wide and of one brightness: some were written anew, and lighter."""
+    stages = (one.pixels, *one.tiles, one.shown[0], one.thumb)
+    small = [np.asarray(Image.fromarray(stage).resize((24, 24), Image.Resampling.BOX), float) for stage in stages]
+    return [np.rint(pixels - pixels.mean((0, 1))) for pixels in small]
 
 
 def grey_of(values):
