@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from amogus_search.converters.blending import blurred
 from amogus_search.converters.layers import Layers, Plane
 from amogus_search.converters.patch import Surroundings, luminance
+from amogus_search.converters.strokes import crescent, line_at, moved, outline, ring, shifted
 
 Rgb = NDArray[np.float32]
 """(h, w, 3) float32, 0..255."""
@@ -79,11 +80,11 @@ def shaded(scene: Scene) -> Painted:
 def flat(scene: Scene) -> Painted:
     """As in the game: two tones and a black line."""
     one = scene.layers
-    line = _outline(one, 0.030)
+    line = outline(one, 0.030)
     shade = scene.colour * np.array([0.62, 0.55, 0.66], np.float32)
-    paint = _over(np.broadcast_to(scene.colour, scene.ground.shape).astype(np.float32), shade, _crescent(one))
+    paint = _over(np.broadcast_to(scene.colour, scene.ground.shape).astype(np.float32), shade, crescent(one))
     paint = _over(paint, np.array([62, 96, 112], np.float32), one.visor)
-    lit = _moved(one.visor, one, 0.012, -0.014) * one.visor
+    lit = moved(one.visor, one, 0.012, -0.014) * one.visor
     paint = _over(paint, np.array([149, 202, 220], np.float32), blurred(lit, 0.6))
     paint = _over(paint, np.array([255, 255, 255], np.float32), one.glint)
     paint = _over(paint, np.array([12, 12, 16], np.float32), line)
@@ -127,7 +128,7 @@ def neon(scene: Scene) -> Painted:
     """A sign of glass tubes; what is around lies in its light."""
     one = scene.layers
     colour = scene.colour / max(float(scene.colour.max()), 1) * 255
-    tube = np.maximum(_line_at(one.edge, 0.025 * one.unit, 0.012 * one.unit) * one.shape, _ring(one.visor, one, 0.012))
+    tube = np.maximum(line_at(one.edge, 0.025 * one.unit, 0.012 * one.unit) * one.shape, ring(one.visor, one, 0.012))
     core = blurred(tube, max(0.5, 0.005 * one.unit))
     glow = sum(blurred(tube, size * one.unit) * gain for size, gain in ((0.03, 1.3), (0.1, 1.6)))
     dimmed = scene.ground * (1 - 0.72 * one.shape[..., None])
@@ -141,7 +142,7 @@ def pencil(scene: Scene) -> Painted:
     """Drawn with a pencil on what is there: wavering lines, and hatching where no light falls."""
     one, patch = scene.layers, scene.patch
     waver = _bent(scene)
-    line = np.maximum(waver(_outline(one, 0.016)), waver(_ring(one.visor, one, 0.012)))
+    line = np.maximum(waver(outline(one, 0.016)), waver(ring(one.visor, one, 0.012)))
     line = line * np.clip(0.75 + 0.3 * _rough(scene, 0.02), 0.3, 1)
     dark = np.clip(1.05 - _lambert(one, patch.light), 0, 1) * one.shape
     hatching = _hatching(scene) * np.clip(dark * 1.7, 0, 0.75) * (1 - one.visor)
@@ -226,8 +227,8 @@ def _visor(scene: Scene, light: Plane) -> Rgb:
 
 
 def _visor_frame(paint: Rgb, one: Layers, darkest: float) -> Rgb:
-    ring = blurred(_ring(one.visor, one, 0.014), max(0.5, 0.003 * one.unit))
-    return _over(paint, paint * darkest, np.clip(ring, 0, 1))
+    frame = blurred(ring(one.visor, one, 0.014), max(0.5, 0.003 * one.unit))
+    return _over(paint, paint * darkest, np.clip(frame, 0, 1))
 
 
 def _with_shadow(scene: Scene) -> Rgb:
@@ -236,7 +237,7 @@ def _with_shadow(scene: Scene) -> Rgb:
     down = -one.up
     feet = one.shape * np.clip(1 - _height(one) * 7, 0, 1)
     shift = down * 0.015 * one.unit - np.array([patch.light[0], 0]) * 0.04 * one.unit
-    shadow = blurred(_shifted(feet, shift), max(0.7, 0.022 * one.unit))
+    shadow = blurred(shifted(feet, shift), max(0.7, 0.022 * one.unit))
     ground = scene.ground * (1 - 0.5 * np.clip(shadow * 1.6, 0, 1) * (1 - one.shape))[..., None]
     if not patch.solid:
         return np.asarray(ground, np.float32)
@@ -253,46 +254,6 @@ def _height(one: Layers, part: Plane | None = None) -> Plane:
         return np.ones_like(along)
     low, high = float(along[inside].min()), float(along[inside].max())
     return np.asarray(np.clip((along - low) / max(high - low, 1e-3), 0, 1), np.float32)
-
-
-def _outline(one: Layers, width: float) -> Plane:
-    """A line along every border, within the figure and as much beyond."""
-    parts = (one.body, np.maximum(one.pack, 0), one.visor)
-    line = [_ring(part, one, width) for part in parts]
-    return np.asarray(np.maximum.reduce(line), np.float32)
-
-
-def _ring(part: Plane, one: Layers, width: float) -> Plane:
-    """A line along a part's border, `width` of the figure's height thick, soft by a pixel."""
-    solid = (part >= 0.5).astype(np.uint8)
-    if not solid.any():
-        return np.zeros_like(part)
-    inside = cv2.distanceTransform(solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    outside = cv2.distanceTransform(1 - solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    away = np.maximum(inside, outside) - 0.5
-    return np.asarray(np.clip(max(width * one.unit / 2, 0.6) - away + 0.5, 0, 1), np.float32)
-
-
-def _line_at(distance: Plane, place: float, width: float) -> Plane:
-    return np.asarray(np.clip((width - np.abs(distance - place)) / max(width, 0.5) + 0.3, 0, 1), np.float32)
-
-
-def _crescent(one: Layers) -> Plane:
-    """The shaded side of the game's drawings: below, and behind."""
-    lit = _moved(one.body, one, 0.07, 0.1)
-    return np.asarray(np.clip(one.shape - lit * one.body, 0, 1), np.float32)
-
-
-def _moved(part: Plane, one: Layers, forward: float, upward: float) -> Plane:
-    """A part shifted in the figure's own directions, by shares of its height."""
-    right = np.array([-one.up[1], one.up[0]])
-    return _shifted(part, (right * forward * (one.front or 1) + one.up * upward) * one.unit)
-
-
-def _shifted(part: Plane, by_xy: NDArray[np.float64]) -> Plane:
-    height, width = part.shape
-    matrix = np.array([[1, 0, by_xy[0]], [0, 1, by_xy[1]]], np.float64)
-    return np.asarray(cv2.warpAffine(part, matrix, (width, height)), np.float32)
 
 
 def _rough(scene: Scene, size: float) -> Plane:

@@ -14,11 +14,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from amogus_search.core.conversion import Conversion, Job, seed_of
+from amogus_search.core.conversion import Conversion, seed_of
 from amogus_search.core.cropping import Window
 from amogus_search.core.figure import Fitter
 from amogus_search.core.types import Pixels
-from amogus_search.errors import BackendGoneError, ConversionError
+from amogus_search.errors import ConversionError
+from amogus_search.pipeline.asking_back_ends import Asker
 from amogus_search.pipeline.conversion_crops import Spot, Target, job_of, laid_in, spot_of, window_of
 from amogus_search.ports import Converter
 
@@ -107,7 +108,7 @@ def convert_images(
     looks = judge if conversion.accept is not None else None
     workers = max(1, converter.parallel)
     with ThreadPoolExecutor(workers, thread_name_prefix="amogus-convert") as pool:
-        run = _Run(converter, fit, conversion, looks, pool)
+        run = _Run(converter, fit, conversion, looks, Asker(converter, pool))
         for group in _groups(requests, max(1, converter.batch) * workers):
             yield from run.group(group)
 
@@ -167,7 +168,7 @@ class _Run:
     fit: Fitter
     conversion: Conversion
     judge: Judge | None
-    pool: ThreadPoolExecutor
+    asker: Asker
 
     def group(self, requests: Sequence[Request]) -> Iterator[Converted | Failed]:
         pictures = [self._begun(request) for request in requests]
@@ -230,7 +231,7 @@ class _Run:
             for one, seed in zip(attempts, seeds, strict=True)
         ]
         made: list[tuple[_Attempt, int, Pixels]] = []
-        for attempt, seed, answer in zip(attempts, seeds, self._answers(jobs), strict=True):
+        for attempt, seed, answer in zip(attempts, seeds, self.asker.answers(jobs), strict=True):
             if isinstance(answer, ConversionError):
                 attempt.picture.error = attempt.picture.error or answer
             else:
@@ -252,43 +253,6 @@ class _Run:
             attempt.best, attempt.after = len(attempt.tries) - 1, pasted
         accept = self.conversion.accept
         attempt.accepted = made.score is None or accept is None or made.score >= accept
-
-    def _answers(self, jobs: Sequence[Job]) -> list[Pixels | ConversionError]:
-        """The back end's answers in order, its batches side by side where it bears that."""
-        size = max(1, self.converter.batch)
-        batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
-        if self.converter.parallel <= 1:
-            return [answer for batch in batches for answer in self._batch(batch)]
-        return [answer for batch in self.pool.map(self._batch, batches) for answer in batch]
-
-    def _batch(self, jobs: Sequence[Job]) -> list[Pixels | ConversionError]:
-        try:
-            return list(self._checked(jobs))
-        except BackendGoneError:
-            raise
-        except ConversionError as error:
-            if len(jobs) == 1:
-                return [error]
-        # One of them is the culprit: the others must not suffer for it.
-        return [answer for job in jobs for answer in self._batch([job])]
-
-    def _checked(self, jobs: Sequence[Job]) -> list[Pixels]:
-        try:
-            answers = self.converter.convert(jobs)
-        except ConversionError:
-            raise
-        except Exception as error:  # foreign libraries raise anything; it costs that picture alone
-            raise ConversionError(
-                f"the back end {self.converter.name} failed: {type(error).__name__}: {error}",
-                "run it on this picture alone to see more",
-            ) from error
-        fits = len(answers) == len(jobs) and all(
-            answer.shape == job.crop.shape and answer.dtype == np.uint8
-            for answer, job in zip(answers, jobs, strict=False)
-        )
-        if not fits:
-            raise ConversionError(f"the back end {self.converter.name} gave pictures of another size or number", "")
-        return answers
 
 
 def _lay_in(attempt: _Attempt) -> None:
