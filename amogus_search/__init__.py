@@ -2,7 +2,7 @@
 
 The public names below are loaded on first use, so that importing the package costs nothing:
 
-    from amogus_search import Detector, Embedder, Index, detect
+    from amogus_search import Detector, Embedder, Index, convert, detect
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from amogus_search.converting.calling import convert as convert
     from amogus_search.errors import AmogusError as AmogusError
     from amogus_search.finder import detect as detect
     from amogus_search.library import Index as Index
@@ -28,6 +29,7 @@ _HOMES = {
     "Embedder": "amogus_search.models",
     "Index": "amogus_search.library",
     "QueryResult": "amogus_search.results",
+    "convert": "amogus_search.converting.calling",
     "detect": "amogus_search.finder",
     "load_detector": "amogus_search.registry",
     "load_embedder": "amogus_search.registry",
@@ -40,6 +42,7 @@ __all__ = [
     "Index",
     "QueryResult",
     "__version__",
+    "convert",
     "detect",
     "load_detector",
     "load_embedder",
