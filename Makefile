@@ -60,7 +60,7 @@ faults: $(VENV)/.dev ## try a few faults of every kind, and write the table of d
 soak: export AMOGUS_SOAK := 1
 soak: faults ## the same with every fault there is: an hour or more
 
-heavy: $(HEAVY)/.heavy ## the tests that need torch, ultralytics and open_clip (a 6 GB install)
+heavy: $(HEAVY)/.heavy ## the tests that need torch, ultralytics, open_clip or diffusers (a 6 GB install)
 	$(HEAVY)/bin/$(PYTEST) -m heavy
 
 wheel: $(VENV)/.dev ## build the wheel into dist/
@@ -89,5 +89,5 @@ $(VENV)/.dev: setup.cfg pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@touch $@ $(VENV)/.demo
 
 $(HEAVY)/.heavy: setup.cfg pyproject.toml $(CONSTRAINTS) | $(HEAVY)/bin/python
-	$(HEAVY)/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,clip,train,int8,demo,dev]'
+	$(HEAVY)/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,clip,train,diffusion,int8,demo,dev]'
 	@touch $@

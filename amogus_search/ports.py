@@ -114,7 +114,8 @@ class Converter(Protocol):
     batch:    how many jobs it likes at once
     parallel: how many calls of `convert` it bears at the same time, from threads; 1: one after the other
 
-    One for which another mask is better than the usual one may name it as `mask`. One that can be closed has `close()`.
+    One for which another mask is better than the usual one may name it as `mask`, and another prompt as `prompt`. One
+    that can be closed has `close()`.
     """
 
     name: str

@@ -61,6 +61,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
             "paint": "amogus_search.registry:paint_converter",
             "webui": "amogus_search.registry:webui_converter",
             "comfyui": "amogus_search.registry:comfyui_converter",
+            "diffusers": "amogus_search.registry:diffusers_converter",
         },
     }
 )
@@ -153,12 +154,14 @@ def load_converter(name: str = "paint", options: Mapping[str, str] = MappingProx
     """The converter of that name, ready to use.
 
     Args:
-        name: `paint`, `paint:STYLE`, `webui:URL`, `comfyui:URL`, or a plug-in's name with its argument after a colon.
+        name: `paint`, `paint:STYLE`, `diffusers:MODEL`, `webui:URL`, `comfyui:URL`, or a plug-in's name with its
+            argument after a colon.
         options: what the back end may be told besides; which there are, it says itself.
 
     Raises:
         UsageError: there is no such converter, or it has no such option.
         MissingExtraError: it needs an extra that is not installed.
+        WeightsError: its files cannot be read.
         ConversionError: it cannot be reached or loaded.
     """
     build, argument = resolve("converter", name)
@@ -322,6 +325,13 @@ def comfyui_converter(argument: str, options: Mapping[str, str]) -> Converter:
     from amogus_search.converters.comfyui import comfyui
 
     return comfyui(argument, options)
+
+
+def diffusers_converter(argument: str, options: Mapping[str, str]) -> Converter:
+    """A pipeline of diffusers, run here: a folder, or a name on the hub."""
+    from amogus_search.converters.diffusers import diffusers_converter as converter
+
+    return converter(argument, options)
 
 
 def load_verifier(motif: str) -> Verifier | None:

@@ -1,6 +1,7 @@
 """What tests of several folders need."""
 
 import ctypes
+import importlib.util
 import json
 import os
 import shutil
@@ -209,3 +210,13 @@ def photos_once(tmp_path_factory):
 def drawn_photos(photos_once, tmp_path):
     """A folder with two red boxes (`two.png`), one (`one.png`), a blue one (`blue.png`) and nothing (`empty.png`)."""
     return shutil.copytree(photos_once, tmp_path / "photos")
+
+
+@pytest.fixture(scope="session")
+def tiny_pipeline(tmp_path_factory):
+    """Folder of a pipeline of diffusers with random weights, by kind (`tiny_pipelines.py`); not to be changed."""
+    spec = importlib.util.spec_from_file_location("tiny_pipelines", Path(__file__).with_name("tiny_pipelines.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    folder = tmp_path_factory.mktemp("pipelines")
+    return lambda kind: module.build(kind, folder)

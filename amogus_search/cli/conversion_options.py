@@ -14,6 +14,7 @@ from amogus_search.errors import UsageError
 if TYPE_CHECKING:
     from amogus_search.core.conversion import Conversion
     from amogus_search.exports.converted import PictureFormat
+    from amogus_search.ports import Converter
 
 PICTURE_FORMATS = ("png", "same")
 
@@ -107,8 +108,10 @@ def backend_options_of(given: Sequence[str], style: str | None) -> Mapping[str, 
     return options
 
 
-def conversion_of(which: WhichOptions, how: HowOptions, target: Literal["box", "person"], mask: Any) -> Conversion:
-    """What the options say, over the defaults of `core.conversion`."""
+def conversion_of(
+    which: WhichOptions, how: HowOptions, target: Literal["box", "person"], converter: Converter
+) -> Conversion:
+    """What the options say, over what the back end likes, over the defaults of `core.conversion`."""
     from amogus_search.core.colours import parse_colour
     from amogus_search.core.conversion import PERSON_STRENGTH, Choice, Conversion, MaskOptions, Wish
 
@@ -116,13 +119,17 @@ def conversion_of(which: WhichOptions, how: HowOptions, target: Literal["box", "
     return Conversion(
         choice=Choice(**_given(top=which.top, min_area=which.min_area, max_area=which.max_area, order=which.order)),
         mask=MaskOptions(
-            **_given(kind=how.mask or mask, dilate=_share(how.dilate), feather=_share(how.feather)),
+            **_given(
+                kind=how.mask or getattr(converter, "mask", None),
+                dilate=_share(how.dilate),
+                feather=_share(how.feather),
+            ),
         ),
         wish=Wish(
             **_given(
                 strength=strength,
                 colour=None if how.color is None else parse_colour(how.color),
-                prompt=how.prompt,
+                prompt=getattr(converter, "prompt", None) if how.prompt is None else how.prompt,
                 negative_prompt=how.negative_prompt,
                 steps=how.steps,
                 guidance=how.guidance,

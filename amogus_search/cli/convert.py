@@ -62,7 +62,10 @@ def convert(
     ] = None,
     backend: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Who paints: paint[:STYLE], webui:URL, comfyui:URL, or a plug-in's name."),
+        typer.Option(
+            metavar="NAME",
+            help="Who paints: paint[:STYLE], diffusers:MODEL, webui:URL, comfyui:URL, or a plug-in's name.",
+        ),
     ] = "paint",
     backend_option: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Something for the back end; may be repeated.")
@@ -98,7 +101,7 @@ def convert(
 
     results, pictures = formats_of(format or ())
     converter = registry.load_converter(backend, backend_options_of(backend_option or (), how.style))
-    conversion = conversion_of(which, how, target, getattr(converter, "mask", None))
+    conversion = conversion_of(which, how, target, converter)
     source = _Source(paths or [], boxes, index, exclude or [], target, detector)
     source.check(options, text)
     wanted, roots = source.wanted(options, thresholds, text, quiet=quiet)

@@ -27,6 +27,10 @@ _PARTS = {
     "torch": ("training, other models", "train"),
     "ultralytics": (".pt detectors, training", "train"),
     "open_clip_torch": ("other embedders", "clip"),
+    "diffusers": ("pipelines that convert", "diffusion"),
+    "transformers": ("their texts", "diffusion"),
+    "peft": ("LoRAs for them", "diffusion"),
+    "accelerate": ("loading them, in parts", "diffusion"),
 }
 
 
