@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from amogus_search import registry
+from amogus_search.cli.main import main
 from amogus_search.errors import BackendGoneError, ConversionError, UsageError, WeightsError
 
 pytestmark = [
@@ -285,3 +287,26 @@ def test_pictures_that_the_safety_checker_blackened_are_not_laid_in(told, quick_
     type(pipe).__call__ = lambda self, **given: answer
     with pytest.raises(ConversionError, match="safety checker"):
         converter.convert([quick_job()])
+
+
+def test_the_command_line_hides_one_in_a_picture_and_knows_it_again(tiny_pipeline, tmp_path, capsys):
+    pixels = np.random.default_rng(3).integers(90, 160, (120, 160, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (tmp_path / "boxes.json").write_text(json.dumps([{"path": "a.png", "box": [50, 30, 90, 80]}]))
+    words = ["convert", "--boxes", str(tmp_path / "boxes.json"), "--out", str(tmp_path / "out"), "--no-look-again"]
+    words += ["--backend", f"diffusers:{tiny_pipeline('sd')}", "--steps", "2", "--format", "json"]
+    words += ["--backend-option", f"controlnet={tiny_pipeline('controlnet')}", "--backend-option", "hide=1.2"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)[0]["status"] == "converted"
+    sidecar = json.loads((tmp_path / "out" / "a.json").read_text())
+    assert sidecar["options"]["mask"]["kind"] == "box"
+    assert sidecar["changes"][0]["prompt"].startswith("a photo of a natural place")
+    with Image.open(tmp_path / "out" / "a.png") as after:
+        differ = (np.asarray(after) != pixels).any(axis=2)
+    assert differ[35:75, 55:85].mean() > 0.5
+    assert not differ[:20].any()
+    assert not differ[:, 110:].any()
+    assert main([*words, "--prompt", "ferns"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["status"] == "kept"
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)[0]["status"] == "done"
