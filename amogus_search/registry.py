@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from amogus_search.errors import AmogusError, UsageError, WeightsError
+from amogus_search.errors import UsageError
 
 if TYPE_CHECKING:
     from amogus_search.core.calibration import Calibration
@@ -58,10 +58,11 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
             "yolo": "amogus_search.exports.yolo:write_yolo",
         },
         "converter": {
-            "paint": "amogus_search.registry:paint_converter",
-            "webui": "amogus_search.registry:webui_converter",
-            "comfyui": "amogus_search.registry:comfyui_converter",
-            "diffusers": "amogus_search.registry:diffusers_converter",
+            "paint": "amogus_search.converters.paint:paint",
+            "diffusion": "amogus_search.registry:diffusion_converter",
+            "webui": "amogus_search.converters.webui:webui",
+            "comfyui": "amogus_search.converters.comfyui:comfyui",
+            "diffusers": "amogus_search.converters.diffusers:diffusers_converter",
         },
     }
 )
@@ -154,8 +155,8 @@ def load_converter(name: str = "paint", options: Mapping[str, str] = MappingProx
     """The converter of that name, ready to use.
 
     Args:
-        name: `paint`, `paint:STYLE`, `diffusers:MODEL`, `webui:URL`, `comfyui:URL`, or a plug-in's name with its
-            argument after a colon.
+        name: `paint`, `paint:STYLE`, `diffusion`, `diffusers:MODEL`, `webui:URL`, `comfyui:URL`, or a plug-in's name
+            with its argument after a colon.
         options: what the back end may be told besides; which there are, it says itself.
 
     Raises:
@@ -198,45 +199,11 @@ def embedded_detector(argument: str) -> Detector:
 
 
 def onnx_detector(argument: str) -> Detector:
-    """A YOLO in an ONNX file of the user's own, or in OpenVINO's .xml with its .bin; no keypoints if none that we know.
-
-    Raises:
-        WeightsError: the file cannot be read.
-        AmogusError: it is no YOLO without NMS and with dynamic axes, or it has several classes and does not say so.
-    """
-    import numpy as np
-
+    """A YOLO in an ONNX file of the user's own, or in OpenVINO's .xml with its .bin."""
     from amogus_search import weights
-    from amogus_search.core.motif import Motif
-    from amogus_search.detectors.openvino import OpenVinoDetector, read_card
+    from amogus_search.detectors.openvino_files import load_file
 
-    path = Path(argument)
-    try:
-        model = path.read_bytes()
-        constants = path.with_suffix(".bin").read_bytes() if path.suffix.lower() == ".xml" else b""
-    except OSError as error:
-        raise WeightsError(
-            f"the detector file {error.filename} cannot be read: {error.strerror}",
-            "give the path of a .onnx file, or of an .xml file with its .bin file beside it",
-        ) from None
-    card, known = read_card(model, constants), weights.motifs().values()
-    if card.known:
-        fitting = [motif for motif in known if card.points and len(motif.keypoint_names) == card.points]
-        candidates = fitting[:1] or [Motif(path.stem)]
-    else:  # only its answer tells how many keypoints it has
-        candidates = [Motif(path.stem), *known]
-    problem: AmogusError | None = None
-    for motif in candidates:
-        detector = OpenVinoDetector(str(path), model, motif, constants=constants, card=card if card.known else None)
-        try:
-            for side in (detector.tile_px, detector.tile_px // 2):  # both are needed, so its sides must be dynamic
-                detector.detect_tiles(np.zeros((1, side, side, 3), np.uint8))
-        except AmogusError as error:
-            problem = error
-        else:
-            return detector
-    assert problem is not None
-    raise problem
+    return load_file(Path(argument), tuple(weights.motifs().values()))
 
 
 def ultralytics_detector(argument: str) -> Detector:
@@ -306,32 +273,17 @@ def exported_embedder(argument: str) -> Embedder:
     return ExportedClip(Path(argument))
 
 
-def paint_converter(argument: str, options: Mapping[str, str]) -> Converter:
-    """The painter, which needs no model; `argument` is its style."""
-    from amogus_search.converters.paint import PaintConverter, check_options
+def diffusion_converter(argument: str, options: Mapping[str, str]) -> Converter:
+    """Our own small diffusion model; `argument` is the weights file of another run of `amogus train diffusion`."""
+    from amogus_search import weights
+    from amogus_search.converters.diffusers import libraries
 
-    return PaintConverter(**check_options(argument, options))
+    libraries()  # says what is missing, and keeps them off the network
+    from amogus_search.converters.diffusion import DiffusionConverter, check_options, read_own
 
-
-def webui_converter(argument: str, options: Mapping[str, str]) -> Converter:
-    """The web UI of AUTOMATIC1111, or Forge, at a URL."""
-    from amogus_search.converters.webui import webui
-
-    return webui(argument, options)
-
-
-def comfyui_converter(argument: str, options: Mapping[str, str]) -> Converter:
-    """ComfyUI at a URL."""
-    from amogus_search.converters.comfyui import comfyui
-
-    return comfyui(argument, options)
-
-
-def diffusers_converter(argument: str, options: Mapping[str, str]) -> Converter:
-    """A pipeline of diffusers, run here: a folder, or a name on the hub."""
-    from amogus_search.converters.diffusers import diffusers_converter as converter
-
-    return converter(argument, options)
+    content = read_own(Path(argument)) if argument else weights.read(weights.entry("converter", DEFAULT).files["model"])
+    name = f"diffusion:{argument}" if argument else "diffusion"
+    return DiffusionConverter(content, name=name, **check_options(options))
 
 
 def load_verifier(motif: str) -> Verifier | None:

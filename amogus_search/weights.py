@@ -20,7 +20,7 @@ from amogus_search.core.calibration import Calibration
 from amogus_search.core.motif import Motif
 from amogus_search.errors import WeightsError
 
-KINDS = ("detector", "embedder", "calibration")
+KINDS = ("detector", "embedder", "calibration", "converter")
 
 
 @dataclass(frozen=True)

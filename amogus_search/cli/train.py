@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from amogus_search.cli import train_lora, train_motif
+from amogus_search.cli import train_diffusion, train_lora, train_motif
 from amogus_search.cli.parameters import DetectorOption, QuietOption, with_options
 from amogus_search.cli.records import note
 from amogus_search.errors import MissingExtraError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="train", help="Train the models; runs can be stopped and go on.", no_args_is_help=True)
 train_motif.register(app)
+train_diffusion.register(app)
 train_lora.register(app)
 
 OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the run; the same one goes on.")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
 
 import cv2
 import numpy as np
@@ -74,16 +73,16 @@ class PaintConverter:
         return PIXEL if patch.pixel_art else "pencil" if patch.paper else "shaded"
 
 
-def check_options(argument: str, options: Mapping[str, str]) -> dict[str, Any]:
-    """The arguments of `PaintConverter` from what the command line gives.
+def paint(argument: str, options: Mapping[str, str]) -> PaintConverter:
+    """The converter for what the command line gives; `argument` is its style, and so may be an option.
 
     Raises:
-        UsageError: an option is not known.
+        UsageError: there is no such option or style.
     """
     strangers = sorted(set(options) - {"style"})
     if strangers:
         raise UsageError(f"the back end paint has no option {strangers[0]!r}", "it has: style")
-    return {"style": options.get("style") or argument or AUTO}
+    return PaintConverter(options.get("style") or argument or AUTO)
 
 
 def body_colour(job: Job, patch: Surroundings) -> NDArray[np.float32]:

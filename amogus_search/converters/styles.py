@@ -19,7 +19,8 @@ from amogus_search.converters.strokes import crescent, line_at, moved, outline, 
 Rgb = NDArray[np.float32]
 """(h, w, 3) float32, 0..255."""
 
-_GLASS = np.array([150, 205, 226], np.float32)
+GLASS = np.array([150, 205, 226], np.float32)
+"""RGB of a visor in full light."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +221,7 @@ def _visor(scene: Scene, light: Plane) -> Rgb:
     """Glass: sky above, dark below, and what stands before it, mirrored and blurred."""
     one, patch = scene.layers, scene.patch
     up = _height(one, one.visor)[..., None]
-    glass = _GLASS * patch.tint ** np.float32(0.5) * (0.25 + 0.75 * patch.exposure)
+    glass = GLASS * patch.tint ** np.float32(0.5) * (0.25 + 0.75 * patch.exposure)
     glass = glass * (0.42 + 0.72 * up)
     mirrored = blurred(scene.ground[:, ::-1], max(0.8, 0.02 * one.unit))
     return np.asarray((0.8 * glass + 0.25 * mirrored) * np.clip(light, 0.7, 1.2)[..., None], np.float32)
