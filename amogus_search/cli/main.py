@@ -42,7 +42,7 @@ class Program(TyperGroup):
 
 _COMMANDS = {
     **{name: name for name in ("index", "query", "detect", "export", "convert", "duplicates", "novelty")},
-    **{name: name for name in ("models", "draw", "synth", "train", "eval", "bench", "concept")},
+    **{name: name for name in ("models", "draw", "dream", "synth", "train", "eval", "bench", "concept")},
     **{name: name for name in ("status", "verify", "repair")},
     "tune": "budget",
     "doctor": "doctor",

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -128,6 +128,24 @@ class OpenClipEmbedder:
         if not len(blocks) or set(tensors) != set(tensor_names(len(blocks))):
             return None
         return tensors, int(blocks[0].attn.num_heads), len(blocks)
+
+    def differentiable(self) -> tuple[Callable[[Any], Any], int]:
+        """The image tower with derivatives, on the CPU, and the side of the squares that it takes.
+
+        It maps (n, 3, side, side) float32 tensors of RGB in 0..1 to (n, dimension) vectors of unit length.
+        """
+        torch = self._torch
+        height, width = _height_width(self.preprocessing["size"])
+        mean, spread = (
+            torch.tensor(self.preprocessing[name], dtype=torch.float32).reshape(1, 3, 1, 1) for name in ("mean", "std")
+        )
+        model = self._model.to("cpu").requires_grad_(False)
+
+        def vectors(squares: Any) -> Any:
+            raw = model.encode_image((squares - mean) / spread).float()
+            return raw / raw.norm(dim=1, keepdim=True)
+
+        return vectors, min(height, width)
 
     def tokenizer(self) -> Any:
         """open_clip's tokeniser of this model."""

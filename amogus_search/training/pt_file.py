@@ -23,10 +23,27 @@ def write_pt(model: bytes, architecture: str, motif: Motif, out: Path) -> None:
     """Write the network behind an ONNX file to `out`, with its normalisation folded into the convolutions.
 
     Args:
+        model, architecture, motif: as `network_of` takes them.
+        out: the .pt file, written by way of a temporary one.
+
+    Raises: as `network_of`.
+    """
+    network = network_of(model, architecture, motif)
+    network.names = {0: motif.name}
+    network.kpt_names = {0: list(motif.keypoint_names)}
+    checkpoint = {"model": network.half(), "ema": None, "train_args": {"task": "pose", "imgsz": 640}}
+    temporary = out.with_name(out.name + ".part")
+    torch.save(checkpoint, temporary)
+    temporary.replace(out)
+
+
+def network_of(model: bytes, architecture: str, motif: Motif) -> Any:
+    """The network behind an ONNX file in PyTorch, in fp32 and evaluation mode.
+
+    Args:
         model: the ONNX file's bytes, as `onnx_export.export_pose` wrote it.
         architecture: what it was built as, e.g. "yolov8n-pose".
         motif: its keypoints, in the network's order.
-        out: the .pt file, written by way of a temporary one.
 
     Raises:
         WeightsError: the file's convolutions are not those of the architecture.
@@ -39,12 +56,7 @@ def write_pt(model: bytes, architecture: str, motif: Motif, out: Path) -> None:
     with torch.no_grad():
         for module, (weight, bias) in zip(own, given, strict=True):
             _copy(module, weight, bias, architecture)
-    network.names = {0: motif.name}
-    network.kpt_names = {0: list(motif.keypoint_names)}
-    checkpoint = {"model": network.half(), "ema": None, "train_args": {"task": "pose", "imgsz": 640}}
-    temporary = out.with_name(out.name + ".part")
-    torch.save(checkpoint, temporary)
-    temporary.replace(out)
+    return network
 
 
 def _convolutions(network: Any) -> list[Any]:
