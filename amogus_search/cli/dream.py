@@ -106,8 +106,9 @@ def dream(
 ) -> None:
     """Let a picture dream of amogi, by gradient ascent.
 
-    A copy of it changes until the detector, or an embedder, sees in it what it was told to see. Needs PyTorch: the extra [train], and [clip] for an open_clip model. Without --box it grows them where it already
-    sees the most of one. Prints the detector's amogusness before and after.
+    A copy of it changes until the detector, or an embedder, sees in it what it was told to see. Needs PyTorch: the
+    extra [train], and [clip] for an open_clip model. Without --box it grows them where it already sees the most of one.
+    Prints the detector's amogusness before and after.
     """
     from amogus_search.cli.records import note, write_rows
     from amogus_search.dreaming.run import judged

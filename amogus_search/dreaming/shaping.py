@@ -110,8 +110,8 @@ def _slopes(field: Field) -> NDArray[np.float32]:
 
 def _divergence(dual: NDArray[np.float32]) -> Field:
     """(h, w, 3): minus the adjoint of `_slopes`."""
-    across, down = dual
-    result = np.zeros_like(across)
+    across, down = dual[0], dual[1]
+    result: Field = np.zeros_like(across)
     result[:, :-1] += across[:, :-1]
     result[:, 1:] -= across[:, :-1]
     result[:-1] += down[:-1]
