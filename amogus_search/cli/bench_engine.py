@@ -32,6 +32,9 @@ def engine(
     folder: PhotosArgument,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="So many, evenly chosen.")] = 60,
     plants: Annotated[int, typer.Option(min=0, help="Amogi drawn into each, so that there is something to find.")] = 3,
+    together: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Pictures shown at a time, as when a folder is looked through.")
+    ] = 12,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also the findings of pictures prepared ever more as ultralytics does.")
     ] = False,
@@ -42,10 +45,10 @@ def engine(
 ) -> None:
     """Speed and findings of the embedded detector beside ultralytics in PyTorch, with the same weights.
 
-    The whole picture at 640 pixels, one at a time, from the same decoded pixels. A row compares one with another: how
-    many times as fast it is (and between what nine in ten pictures lie), and what share of the findings of either side
-    above a confidence of 0.25 have a partner with a box of IoU >= 0.98 and a confidence within 0.02. Needs the [train]
-    extra.
+    The whole picture at 640 pixels, from the same decoded pixels, some pictures at a time; ultralytics gets them one by
+    one, or as a list where a row says so. A row compares one with another: how many times as fast it is (and between
+    what nine in ten pictures lie), and what share of the findings of either side above a confidence of 0.25 have a
+    partner with a box of IoU >= 0.98 and a confidence within 0.02. Needs the [train] extra.
     """
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.cli.records import write_rows
@@ -58,38 +61,55 @@ def engine(
     with ultralytics_weights() as weights, DecodePool() as pool, ProgressDisplay(quiet=quiet) as progress:
         pairs = _pairs(weights, threads, explain)
         decoded = pool.decode(entries(images))
-        for number, _ in enumerate(run(decoded, pairs, Plants(plants, (24.0, 400.0), seed=seed)), 1):
-            progress("pictures", number, len(images))
+        for number, _ in enumerate(run(decoded, pairs, Plants(plants, (24.0, 400.0), seed=seed), together), 1):
+            progress("pictures", min(number * together, len(images)), len(images))
     write_rows([pair.row() for pair in pairs], format)
 
 
 def _pairs(weights: Path, threads: int, explain: bool) -> list[Pair]:
-    """Who is compared with whom: ours with ultralytics as it comes, and with as many threads as there are cores."""
-    from amogus_search.evaluation.benchmark_engine import Contender, Pair, embedded
+    """Who is compared with whom: ours with ultralytics as it comes, with as many threads as cores, and with lists."""
+    from amogus_search.evaluation.benchmark_engine import Contender, Pair, alone, embedded
     from amogus_search.evaluation.engine_causes import STEPS, prepared
 
-    usual = _ultralytics(weights, threads)
-    others = [usual]
-    if not threads and usual.threads != cores():
-        others.append(_ultralytics(weights, cores()))
-    exact_detector = embedded_detector("f32", threads)
+    default, exact_detector = embedded_detector(threads=threads), embedded_detector("f32", threads)
     exact = Contender("amogus f32", embedded(exact_detector), threads or None)
-    own, default = [exact], embedded_detector(threads=threads)
+    own = exact
     if default.precision != "f32":
-        own.insert(0, Contender(f"amogus {default.precision}", embedded(default), threads or None))
-    pairs = [Pair(one, other) for one in own for other in others]
-    pairs += [Pair(one, exact) for one in own if one is not exact]
+        own = Contender(f"amogus {default.precision}", embedded(default), threads or None)
+    single = Contender(f"{own.name}, one by one", alone(default), threads or None)
+    usual, *others = _ultralytics(weights, threads)
+    pairs = [Pair(own, usual), Pair(single, usual), *(Pair(own, other) for other in others)]
+    if own is not exact:
+        pairs += [Pair(exact, usual), Pair(own, exact)]
     for step, how in STEPS.items() if explain else ():
         pairs.append(Pair(Contender(f"amogus f32, {step}", prepared(exact_detector, how), timed=False), usual))
     return pairs
 
 
-def _ultralytics(weights: Path, threads: int) -> Contender:
+def _ultralytics(weights: Path, threads: int) -> list[Contender]:
+    """As its users call it: one picture after the other; then on all cores, and with a list."""
     from amogus_search.detectors.ultralytics import Predictor, load_yolo
-    from amogus_search.evaluation.benchmark_engine import Contender, turned_round
+    from amogus_search.evaluation.benchmark_engine import Contender, one_by_one, turned_round
     from amogus_search.settings import DETECT
 
-    yolo = load_yolo(weights)
-    predict = Predictor(yolo, side_px=640, min_confidence=DETECT.min_confidence, max_iou=DETECT.nms_iou)
-    predict.threads = threads or predict.threads
-    return Contender("ultralytics", lambda image: predict(image.pixels), predict.threads, turned_round)
+    def predictor(threads: int) -> Predictor:
+        made = Predictor(load_yolo(weights), side_px=640, min_confidence=DETECT.min_confidence, max_iou=DETECT.nms_iou)
+        made.threads = threads or made.threads
+        return made
+
+    def singly(predict: Predictor) -> Contender:
+        look = one_by_one(lambda image: predict(image.pixels))
+        return Contender("ultralytics", look, predict.threads, turned_round)
+
+    usual = predictor(threads)
+    made = [singly(usual)]
+    if not threads and usual.threads != cores():
+        made.append(singly(predictor(cores())))
+    listed = predictor(made[-1].threads or 0)
+    looked = Contender(
+        "ultralytics, a list",
+        lambda images: listed.of_list([image.pixels for image in images]),
+        listed.threads,
+        turned_round,
+    )
+    return [*made, looked]

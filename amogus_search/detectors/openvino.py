@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from ast import literal_eval
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +25,8 @@ _INPUT = "images"
 _FLOOR = 0.003
 """Confidence below which nothing is ever reported, whatever the settings; low, since even faint candidates tell where a
 closer look may be worth it."""
+_MOST_AT_ONCE = 4
+"""So many tiles are looked at at once at most, since each needs memory of its own; further cores share them."""
 _VERSION = 2
 """Raised when the same weights would begin to give other answers."""
 
@@ -105,19 +110,21 @@ class OpenVinoDetector:
         )
         self._model, self._constants, self._threads = model, constants, threads
         self._card = card or Card(points=len(motif.keypoint_names))
-        self._compiled: dict[tuple[int, int], runtime.CompiledModel] = {}
+        self.parallel = min(threads or runtime.cores(), _MOST_AT_ONCE)
+        self._threads_of_its_own: ThreadPoolExecutor | None = None
+        self._compiled: dict[tuple[int, int, int], runtime.CompiledModel] = {}
 
-    def _network(self, height: int, width: int) -> runtime.CompiledModel:
-        if (height, width) not in self._compiled:
-            shape = {_INPUT: (self.batch, 3, height, width)}
-            self._compiled[height, width] = runtime.compile_onnx(
+    def _network(self, height: int, width: int, streams: int) -> runtime.CompiledModel:
+        if (height, width, streams) not in self._compiled:
+            self._compiled[height, width, streams] = runtime.compile_onnx(
                 self._model,
                 precision=self.precision,
-                shapes=shape,
+                shapes={_INPUT: (self.batch, 3, height, width)},
                 threads=self._threads,
+                streams=streams,
                 constants=self._constants,
             )
-        return self._compiled[height, width]
+        return self._compiled[height, width, streams]
 
     def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
         """Findings in each of (b, height, width, 3) uint8 RGB tiles; any b: batches are padded to one shape.
@@ -125,19 +132,31 @@ class OpenVinoDetector:
         Raises:
             AmogusError: the model's output is not that of a YOLO with the motif's keypoints.
         """
-        found: list[Detections] = []
-        for start in range(0, len(tiles), self.batch):
-            part = tiles[start : start + self.batch]
-            found += self._run(part)[: len(part)]
-        return found
+        if len(tiles) > self.batch:
+            return self.begin(tiles)()
+        return self._run(tiles, 1) if len(tiles) else []
 
-    def _run(self, tiles: NDArray[np.uint8]) -> list[Detections]:
+    def begin(self, tiles: NDArray[np.uint8]) -> Callable[[], list[Detections]]:
+        """The same as `detect_tiles`, in threads of its own: it returns at once, with what waits for the findings.
+
+        Every tile is looked at by one core (or a few), and as many tiles at once as there are cores for. Of several
+        tiles that is quicker than all cores on one after the other. To be called from one thread.
+        """
+        if self._threads_of_its_own is None:
+            self._threads_of_its_own = ThreadPoolExecutor(self.parallel, thread_name_prefix="amogus-detector")
         height, width = tiles.shape[1:3]
-        blob = np.zeros((self.batch, 3, height, width), np.float32)
-        blob[: len(tiles)] = tiles.transpose(0, 3, 1, 2)
-        blob /= 255
-        network = self._network(height, width)
-        output = next(iter(network.run({network.input_names[0]: blob}).values()))
+        if len(tiles):
+            self._network(height, width, self.parallel)  # here, so that no two threads compile it
+        parts = [
+            self._threads_of_its_own.submit(self._run, tiles[start : start + self.batch], self.parallel)
+            for start in range(0, len(tiles), self.batch)
+        ]
+        return lambda: [found for part in parts for found in part.result()]
+
+    def _run(self, tiles: NDArray[np.uint8], streams: int) -> list[Detections]:
+        """Findings in each of at most `batch` tiles."""
+        network = self._network(tiles.shape[1], tiles.shape[2], streams)
+        output = next(iter(network.run({network.input_names[0]: self._blob(tiles)}).values()))
         self._check(output)
         return [
             yolo.decode(
@@ -147,8 +166,17 @@ class OpenVinoDetector:
                 keypoint_names=self.motif.keypoint_names,
                 classes=self._card.classes,
             )
-            for one in output
+            for one in output[: len(tiles)]
         ]
+
+    def _blob(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(batch, 3, height, width) float32 in [0, 1]; where tiles lack, it is black."""
+        make = np.empty if len(tiles) == self.batch else np.zeros
+        blob = make((self.batch, 3, *tiles.shape[1:3]), np.float32)
+        for tile, planes in zip(tiles, blob, strict=False):
+            for channel, plane in zip(cv2.split(tile), planes, strict=True):
+                np.divide(channel, np.float32(255), out=plane, dtype=np.float32)
+        return blob
 
     def _check(self, output: NDArray[np.float32]) -> None:
         expected = 4 + self._card.classes + 3 * len(self.motif.keypoint_names)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -124,9 +124,13 @@ class Predictor:
 
     def __call__(self, bgr: NDArray[np.uint8]) -> Detections:
         """Findings in (h, w, 3) uint8 BGR, in its pixels, best first, without keypoints."""
+        return self.of_list([bgr])[0]
+
+    def of_list(self, bgr: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """The same of several pictures, which it gets as one list and so looks at in one batch."""
         torch_threads(self.threads)
-        (result,) = self._yolo.predict(bgr, **self._options)
-        return Detections.make(result.boxes.xyxy.cpu().numpy(), result.boxes.conf.cpu().numpy())
+        results = self._yolo.predict(bgr[0] if len(bgr) == 1 else list(bgr), **self._options)
+        return [Detections.make(one.boxes.xyxy.cpu().numpy(), one.boxes.conf.cpu().numpy()) for one in results]
 
 
 class UltralyticsDetector:

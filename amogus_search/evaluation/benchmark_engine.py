@@ -1,7 +1,8 @@
 """The embedded detector beside ultralytics' `predict` in PyTorch: the same weights, size and pixels, in one run.
 
 Both get pictures that are decoded already, and give boxes in their pixels: preparing the network's input and making
-findings of its output count. Each picture is shown to all before the next one comes.
+findings of its output count. Some pictures are shown to all before the next ones come: a stack, as when a folder is
+looked through, from which each may take one or several at a time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ FULL_FRAME = PROFILES["fast"]
 """The whole picture at 640 pixels and nothing else."""
 
 Look = Callable[[DecodedImage], Detections]
+LookThrough = Callable[[Sequence[DecodedImage]], list[Detections]]
 
 
 def as_it_is(image: DecodedImage) -> DecodedImage:
@@ -41,13 +44,14 @@ def turned_round(image: DecodedImage) -> DecodedImage:
 class Contender:
     """One way to get findings, and what each picture took it.
 
+    look:    through a stack of pictures
     threads: that it computes in; None: as many as it likes
     wants:   what a picture is turned into for it, before the clock runs
     timed:   False for one that is asked for its findings only
     """
 
     name: str
-    look: Look
+    look: LookThrough
     threads: int | None = None
     wants: Callable[[DecodedImage], DecodedImage] = as_it_is
     timed: bool = True
@@ -78,48 +82,64 @@ class Pair:
         return values | self.agreement.to_dict()
 
 
-def embedded(detector: Detector) -> Look:
-    """How this program looks at a whole picture, by its public door."""
+def embedded(detector: Detector) -> LookThrough:
+    """How this program looks through whole pictures, by its public door."""
 
-    def look(image: DecodedImage) -> Detections:
-        ((_, found),) = (item for item in detect_images([image], detector, FULL_FRAME) if isinstance(item, tuple))
-        return found
+    def look(images: Sequence[DecodedImage]) -> list[Detections]:
+        return [item[1] for item in detect_images(images, detector, FULL_FRAME) if isinstance(item, tuple)]
 
     return look
 
 
-def run(
-    pictures: Iterable[DecodedImage | SkippedImage], pairs: Sequence[Pair], plants: Plants
-) -> Iterator[Sequence[Pair]]:
-    """The same pairs after each picture, with what it added to them.
+def one_by_one(look: Look) -> LookThrough:
+    """One picture after the other, and each as if it were the only one."""
+    return lambda images: [look(image) for image in images]
 
-    Every contender sees a picture once before it is timed on it: a shape that comes for the first time is compiled, and
+
+def alone(detector: Detector) -> LookThrough:
+    """How this program looks at one whole picture."""
+    look = embedded(detector)
+    return one_by_one(lambda image: look([image])[0])
+
+
+def run(
+    pictures: Iterable[DecodedImage | SkippedImage], pairs: Sequence[Pair], plants: Plants, together: int = 1
+) -> Iterator[Sequence[Pair]]:
+    """The same pairs after each stack of pictures, with what it added to them.
+
+    Every contender sees a stack once before it is timed on it: a shape that comes for the first time is compiled, and
     memory is fetched, which none of them does for the second picture of a kind.
 
     Args:
         pictures: to be looked at; amogi are drawn into them first.
         pairs: who is compared with whom; a contender may be in several.
+        together: pictures in a stack.
 
     Raises:
         AmogusError: a picture cannot be decoded.
     """
     contenders = list(dict.fromkeys(side for pair in pairs for side in (pair.own, pair.other)))
-    for number, item in enumerate(pictures):
-        if isinstance(item, SkippedImage):
-            raise AmogusError(
-                f"{display_path(item.entry.path)}: {item.reason}: {item.detail}", "take it out of the folder"
-            )
-        image, _ = plants.into(item, number)
-        found = _show(image, contenders, number)
+    drawn = (plants.into(_readable(item), number)[0] for number, item in enumerate(pictures))
+    for number, stack in enumerate(iter(lambda: list(islice(drawn, together)), [])):
+        found = _show(stack, contenders, number)
         for pair in pairs:
-            pair.agreement += agreement(found[pair.own], found[pair.other])
+            for own, other in zip(found[pair.own], found[pair.other], strict=True):
+                pair.agreement += agreement(own, other)
         yield pairs
 
 
-def _show(image: DecodedImage, contenders: Sequence[Contender], number: int) -> dict[Contender, Detections]:
+def _readable(item: DecodedImage | SkippedImage) -> DecodedImage:
+    if isinstance(item, SkippedImage):
+        raise AmogusError(f"{display_path(item.entry.path)}: {item.reason}: {item.detail}", "take it out of the folder")
+    return item
+
+
+def _show(
+    stack: Sequence[DecodedImage], contenders: Sequence[Contender], number: int
+) -> dict[Contender, list[Detections]]:
     """What each of them finds, timed at the second look."""
-    shown = {one: one.wants(image) for one in contenders}
+    shown = {one: [one.wants(image) for image in stack] for one in contenders}
     found = {one: one.look(shown[one]) for one in contenders}
     for one in in_turns([one for one in contenders if one.timed], number):
-        one.clock.time(partial(one.look, shown[one]))
+        one.clock.time(partial(one.look, shown[one]), len(stack))
     return found

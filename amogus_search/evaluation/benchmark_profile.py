@@ -24,8 +24,9 @@ from amogus_search.settings import PROFILES
 from amogus_search.sources.workers import DecodePool
 from amogus_search.store.index import Index
 
-_ORDER = ("models", "ahead", "decoding", "writing")
-_THREADS = {"amogus-ahead": "ahead", "amogus-writer": "writing", "amogus-decode": "decoding"}
+_ORDER = ("models", "detector", "ahead", "decoding", "writing")
+_LOOKS = "amogus-detector"
+_THREADS = {_LOOKS: "detector", "amogus-ahead": "ahead", "amogus-writer": "writing", "amogus-decode": "decoding"}
 """How the names of threads begin -> what is said of them; all others are the caller's, in which the models run."""
 Told = Callable[[str, int, int], object]
 
@@ -42,6 +43,7 @@ _STAGES: Mapping[str, Sequence[str]] = {
     "waiting for the models": ("amogus_search.pipeline.ahead:Ahead._put",),
     "waiting for pictures": ("amogus_search.pipeline.ahead:Ahead.__iter__",),
     "+network": ("amogus_search.runtime:CompiledModel.run",),
+    "waiting for the detector": ("amogus_search.pipeline.windows:Windows._take",),
     "merge and evidence": ("amogus_search.pipeline.detect:merge",),
     "crops": ("amogus_search.pipeline.embed:crops_of",),
     "waiting for the disk": ("amogus_search.pipeline.commits:Writer.settle",),
@@ -150,7 +152,15 @@ def _speed(subject: Subject, batches: ModelBatches) -> Speed:
     with networks.on({"network": _STAGES["+network"]}):
         models, models_cpu = _seconds(lambda: batches.show(subject.models))
     whole, whole_cpu = _seconds(lambda: subject.index(subject.models))
-    return Speed(models, networks.seconds("network"), whole, models_cpu, whole_cpu)
+    return Speed(models, _network_seconds(networks, subject.models), whole, models_cpu, whole_cpu)
+
+
+def _network_seconds(clocks: StageTimes, models: Models) -> float:
+    """Of all networks; those that the detector asks at once count as often as cores look at them."""
+    at_once = int(getattr(models.detector, "parallel", 1))
+    return sum(
+        times.wall / (at_once if thread.startswith(_LOOKS) else 1) for (thread, _), times in clocks.table.items()
+    )
 
 
 def _seconds(work: Callable[[], object]) -> tuple[float, float]:
@@ -165,7 +175,9 @@ def _stages(subject: Subject) -> list[dict[str, Any]]:
     clocks, models = StageTimes(), subject.models
     stages: dict[str, Sequence[Any]] = {
         **_STAGES,
-        "detector": ((type(models.detector), "detect_tiles"),),
+        "detector": [
+            (type(models.detector), name) for name in ("detect_tiles", "begin") if hasattr(models.detector, name)
+        ],
         "embedder": ((type(models.embedder), "embed_images"),) if models.embedder else (),
         "second look": ((type(models.verifier), "margin_of_vectors"),) if models.verifier else (),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from amogus_search.pipeline.detect import detect_images
 from amogus_search.ports import Detector
 from amogus_search.settings import DETECT, TILING, Profile
 
+T = TypeVar("T")
+
 SLICED = Profile("sliced", full_px=(640,), native_tiles=True)
 """The whole picture, and tiles at its own size and at half sizes in between: what slicing is for."""
 
@@ -36,7 +38,15 @@ class CountingDetector:
 
     def __getattr__(self, name: str) -> Any:
         """What the detector itself says of everything else."""
-        return getattr(self._detector, name)
+        found = getattr(self._detector, name)
+        return self._counted(found) if name == "begin" else found
+
+    def _counted(self, begin: Callable[[NDArray[np.uint8]], T]) -> Callable[[NDArray[np.uint8]], T]:
+        def counted(tiles: NDArray[np.uint8]) -> T:
+            self.seen += len(tiles)
+            return begin(tiles)
+
+        return counted
 
     def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
         """What the detector finds."""

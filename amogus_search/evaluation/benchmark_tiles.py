@@ -24,8 +24,9 @@ from amogus_search.core.thresholds import Threshold
 from amogus_search.core.types import Boxes, DecodedImage, Detections, Pixels, SkippedImage
 from amogus_search.errors import AmogusError
 from amogus_search.finder import Finder
-from amogus_search.pipeline.detect import View, merge, planned_windows, whole_findings
+from amogus_search.pipeline.detect import View, merge, planned_windows
 from amogus_search.pipeline.embed import verify_findings
+from amogus_search.pipeline.windows import whole_findings
 from amogus_search.settings import DETECT, TILING, Profile
 from amogus_search.synth.scenes import plant_scene
 

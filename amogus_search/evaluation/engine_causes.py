@@ -15,9 +15,10 @@ import numpy as np
 
 from amogus_search.core import tiling
 from amogus_search.core.types import DecodedImage, Detections, Pixels
-from amogus_search.evaluation.benchmark_engine import Look
-from amogus_search.pipeline.detect import merge, whole_findings
+from amogus_search.evaluation.benchmark_engine import LookThrough, one_by_one
+from amogus_search.pipeline.detect import merge
 from amogus_search.pipeline.resize import resize
+from amogus_search.pipeline.windows import whole_findings
 from amogus_search.ports import Detector
 from amogus_search.settings import DETECT
 
@@ -47,8 +48,8 @@ STEPS: Mapping[str, Preparation] = MappingProxyType(
 )
 
 
-def prepared(detector: Detector, how: Preparation) -> Look:
-    """How the detector looks at a whole picture that is prepared in that way."""
+def prepared(detector: Detector, how: Preparation) -> LookThrough:
+    """How the detector looks at whole pictures that are prepared in that way."""
 
     def look(image: DecodedImage) -> Detections:
         tile = tiling.fitted(image.full_wh, detector.tile_px)
@@ -61,7 +62,7 @@ def prepared(detector: Detector, how: Preparation) -> Look:
         kept = merge(image, [_with_points(part, detector)], detector, DETECT)
         return Detections.make(kept.xyxy, kept.confidence)
 
-    return look
+    return one_by_one(look)
 
 
 def canvas_of(pixels: Pixels, tile: tiling.Tile, how: Preparation, *, rectangular: bool) -> Pixels:

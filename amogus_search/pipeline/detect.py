@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,16 @@ from amogus_search.core import tiling
 from amogus_search.core.boxes import areas, suppress
 from amogus_search.core.evidence import with_evidence
 from amogus_search.core.pixelart import is_pixel_art
-from amogus_search.core.types import Boxes, DecodedImage, Detections, SkippedImage
+from amogus_search.core.types import DecodedImage, Detections, SkippedImage
 from amogus_search.pipeline.resize import resize, resize_cells
+from amogus_search.pipeline.windows import Job, Windows
 from amogus_search.ports import Detector
-from amogus_search.settings import DETECT, NATIVE, TILING, DetectSettings, Profile, TilingSettings
+from amogus_search.settings import AHEAD, DETECT, NATIVE, TILING, DetectSettings, Profile, TilingSettings
 
 Found = tuple[DecodedImage, Detections]
+
+_MOST_WAITING = 16
+"""Pictures that may wait for answers; pictures without structure would otherwise pile up behind one that waits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,28 +53,6 @@ class Prepared:
         return self.image.pixels.nbytes + sum(window.nbytes for window in self.cut if window is not None)
 
 
-@dataclass(eq=False)
-class _Job:
-    """A picture whose windows are under way.
-
-    hint_zoom: zoom of the windows whose candidates tell where to look more closely; 0 for none
-    hints:     boxes of these candidates, image pixels
-    """
-
-    image: DecodedImage | SkippedImage
-    waiting: int = 0
-    parts: list[Detections] = field(default_factory=list)
-    hint_zoom: float = 0.0
-    hints: list[Boxes] = field(default_factory=list)
-
-
-@dataclass(frozen=True, eq=False)
-class _Window:
-    job: _Job
-    tile: tiling.Tile
-    pixels: NDArray[np.uint8]
-
-
 def detect_images(
     images: Iterable[DecodedImage | Prepared | SkippedImage],
     detector: Detector,
@@ -89,19 +71,26 @@ def detect_images(
     Yields:
         (picture, findings best first in pixels of the upright full picture), or the skipped picture.
     """
-    queue: deque[_Job] = deque()
-    batch = _Batch(detector, detect, _hints_from(detector, tiles))
+    queue: deque[Job] = deque()
+    windows = Windows(detector, detect, _hints_from(detector, tiles))
     for item in images:
         if isinstance(item, SkippedImage):
-            queue.append(_Job(item))
+            queue.append(Job(item))
         else:
             prepared = item if isinstance(item, Prepared) else prepare(item, detector, profile, tiles=tiles)
-            job = _Job(prepared.image, hint_zoom=prepared.hint_zoom)
+            job = _job(prepared, tiles)
             queue.append(job)
-            _look(job, prepared, batch, tiles)
+            windows.add(job, prepared.tiles, prepared.cut)
+        if len(queue) > _MOST_WAITING or sum(job.nbytes for job in queue) > AHEAD.bytes:
+            windows.finish()
         yield from _finished(queue, detector, detect)
-    batch.run()
+    windows.finish()
     yield from _finished(queue, detector, detect)
+
+
+def _job(picture: Prepared, settings: TilingSettings) -> Job:
+    view = picture.view
+    return Job(picture.image, lambda tile: view.cut(tile, settings.empty_std), picture.closest, picture.hint_zoom)
 
 
 def prepare(
@@ -129,21 +118,6 @@ def prepare(
 def _hints_from(detector: Detector, settings: TilingSettings) -> float:
     """Confidence of a candidate that is worth a closer look; 0 if all is looked at closely."""
     return settings.hint_confidence if getattr(detector, "floor", 1.0) <= settings.hint_confidence else 0.0
-
-
-def _look(job: _Job, picture: Prepared, batch: _Batch, settings: TilingSettings) -> None:
-    """Puts a picture's windows into the batches, those of the highest zoom only where there are hints."""
-    view = picture.view
-    for tile, window in zip(picture.tiles, picture.cut, strict=False):
-        batch.add(job, tile, window)
-    for tile in picture.tiles[len(picture.cut) :]:
-        batch.add(job, tile, view.cut(tile, settings.empty_std))
-    if picture.closest:
-        batch.run()
-        hints = np.concatenate([np.zeros((0, 4), np.float32), *job.hints])
-        for tile in picture.closest:
-            if tiling.touches(tile, hints):
-                batch.add(job, tile, view.cut(tile, settings.empty_std))
 
 
 def decode_px(detector: Detector, profile: Profile) -> int | None:
@@ -198,54 +172,8 @@ class View:
         return None if tiling.is_empty(shown, empty_std) else window
 
 
-class _Batch:
-    """Windows that wait until there are enough of one size; `run` takes what there is."""
-
-    def __init__(self, detector: Detector, settings: DetectSettings, hints_from: float) -> None:
-        self.detector, self.hints_from = detector, hints_from
-        self._settings = settings
-        self._windows: list[_Window] = []
-
-    def add(self, job: _Job, tile: tiling.Tile, pixels: NDArray[np.uint8] | None) -> None:
-        """One more window; an empty one (None) is not looked at."""
-        if pixels is None:
-            return
-        waiting = self._windows
-        if waiting and (len(waiting) == self.detector.batch or waiting[0].pixels.shape != pixels.shape):
-            self.run()
-        job.waiting += 1
-        self._windows.append(_Window(job, tile, pixels))
-
-    def run(self) -> None:
-        """Look at all windows that wait."""
-        batch, self._windows = self._windows, []
-        if not batch:
-            return
-        pixels = [window.pixels for window in batch]
-        answers = self.detector.detect_tiles(np.stack(pixels) if len(pixels) > 1 else pixels[0][None])
-        for window, found in zip(batch, answers, strict=True):
-            _take(window, found, self._settings, self.hints_from)
-
-
-def _take(window: _Window, found: Detections, settings: DetectSettings, hints_from: float) -> None:
-    job, tile = window.job, window.tile
-    job.waiting -= 1
-    size_wh = job.image.full_wh if isinstance(job.image, DecodedImage) else (0, 0)
-    if tile.zoom == job.hint_zoom:
-        job.hints.append(tiling.to_image(found.keep(found.confidence >= hints_from), tile, size_wh).xyxy)
-    job.parts.append(whole_findings(found, tile, size_wh, settings.min_confidence))
-
-
-def whole_findings(found: Detections, tile: tiling.Tile, size_wh: tuple[int, int], min_confidence: float) -> Detections:
-    """What counts of one window's findings, in image pixels."""
-    strong = found.keep(found.confidence >= min_confidence)
-    # A coarser window shows whole whatever this one cuts (see `tiling.plan`), so a stump is never needed.
-    whole = strong.keep(~tiling.is_cut(strong.xyxy, tile, size_wh))
-    return tiling.to_image(whole, tile, size_wh)
-
-
-def _finished(queue: deque[_Job], detector: Detector, settings: DetectSettings) -> Iterator[Found | SkippedImage]:
-    while queue and not queue[0].waiting:
+def _finished(queue: deque[Job], detector: Detector, settings: DetectSettings) -> Iterator[Found | SkippedImage]:
+    while queue and queue[0].is_done:
         job = queue.popleft()
         if isinstance(job.image, SkippedImage):
             yield job.image

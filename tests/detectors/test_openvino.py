@@ -19,6 +19,33 @@ def test_findings_come_out_best_first_for_every_tile(tiny_yolo):
     assert found[2].xyxy[1] == pytest.approx([15, 15, 25, 25], abs=0.2)
 
 
+def test_tiles_that_are_looked_at_at_once_give_the_same_findings_to_the_last_bit(tiny_yolo):
+    """Sizes are mixed, and there are more tiles under way than are looked at."""
+    rng = np.random.default_rng(3)
+    shapes = [(64, 64), (32, 64), (64, 32), (64, 64), (96, 64)] * 3
+    tiles = [rng.integers(0, 255, (1, *shape, 3)).astype(np.uint8) for shape in shapes]
+    detector = registry.load_detector(str(tiny_yolo("one.onnx", [(*BOX, 0.6, *POINTS), (*FAR, 0.9, *POINTS)])))
+    under_way = [detector.begin(tile) for tile in tiles]
+    for tile, answer in zip(tiles, under_way, strict=True):
+        (found,), (expected,) = answer(), detector.detect_tiles(tile)
+        assert found.xyxy.tobytes() == expected.xyxy.tobytes()
+        assert found.confidence.tobytes() == expected.confidence.tobytes()
+        assert found.keypoints.tobytes() == expected.keypoints.tobytes()
+
+
+def test_no_tiles_have_no_findings(tiny_yolo):
+    detector = registry.load_detector(str(tiny_yolo("one.onnx", [(*BOX, 0.6)])))
+    assert detector.detect_tiles(TILES[:0]) == detector.begin(TILES[:0])() == []
+
+
+def test_a_bad_model_is_told_by_whoever_waits_for_the_findings(tiny_yolo):
+    path = tiny_yolo("several.onnx", [(*BOX, 0.9, 0.1, 0.1)])
+    detector = OpenVinoDetector("d", path.read_bytes(), Motif("m"))
+    answer = detector.begin(TILES)
+    with pytest.raises(AmogusError, match="gives an output of shape"):
+        answer()
+
+
 def test_a_file_without_a_card_has_the_keypoints_of_the_motif_that_fits(tiny_yolo):
     path = tiny_yolo("pose.onnx", [(*BOX, 0.9, *POINTS)])
     detector = registry.load_detector(str(path))

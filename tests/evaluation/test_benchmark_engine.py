@@ -4,7 +4,7 @@ import pytest
 from amogus_search.core import tiling
 from amogus_search.core.types import DecodedImage, FileEntry, SkippedImage
 from amogus_search.errors import AmogusError
-from amogus_search.evaluation.benchmark_engine import Contender, Pair, embedded, run, turned_round
+from amogus_search.evaluation.benchmark_engine import Contender, Pair, alone, embedded, run, turned_round
 from amogus_search.evaluation.comparing import Plants
 from amogus_search.evaluation.engine_causes import STEPS, Preparation, canvas_of, prepared
 from amogus_search.pipeline.resize import resize
@@ -24,7 +24,7 @@ def photo(*boxes, size_wh=(160, 107)):
 def bgr_finder(detector):
     """A library that takes red for blue unless it is given BGR."""
     look = embedded(detector)
-    return lambda image: look(turned_round(image))
+    return lambda images: look([turned_round(image) for image in images])
 
 
 @pytest.fixture
@@ -41,6 +41,20 @@ def test_both_see_the_same_pixels_each_in_the_form_it_wants(pairs):
     assert (row["pictures"], row["findings"], row["share"]) == (2, 4, 1.0)
     assert row["low"] <= row["times_as_fast"] or row["times_as_fast"] <= row["high"]
     assert row["other_threads"] == 1
+
+
+def test_pictures_are_shown_in_stacks_and_every_one_of_them_counts(pairs):
+    stacks = []
+    single = Contender("one by one", alone(FakeDetector(tile_px=640)))
+    seen = Contender(
+        "in stacks", lambda images: stacks.append(len(images)) or embedded(FakeDetector(tile_px=640))(images)
+    )
+    photos = [photo((30 + 5 * i, 20, 70 + 5 * i, 60)) for i in range(5)]
+    list(run(photos, [Pair(seen, single)], NO_PLANTS, together=2))
+    assert stacks == [2, 2, 2, 2, 1, 1], "each once before it is timed"
+    row = Pair(seen, single).row()
+    assert row["pictures"] == 5
+    assert row["ms"] > 0
 
 
 def test_one_that_is_only_asked_for_its_findings_has_no_times(pairs):
@@ -60,8 +74,8 @@ def test_a_picture_that_cannot_be_read_stops_the_measurement(pairs):
 def test_however_a_picture_is_prepared_findings_are_in_its_pixels(how):
     image = photo((30, 20, 70, 60), size_wh=(640, 428))
     detector = FakeDetector(tile_px=640)
-    found = prepared(detector, how)(image)
-    np.testing.assert_allclose(found.xyxy, embedded(detector)(image).xyxy, atol=1)
+    (found,), (usual,) = prepared(detector, how)([image]), embedded(detector)([image])
+    np.testing.assert_allclose(found.xyxy, usual.xyxy, atol=1)
 
 
 def test_their_shape_is_the_least_multiple_of_32_and_ours_one_of_a_few():

@@ -63,6 +63,18 @@ def test_a_counting_detector_says_what_the_detector_says():
     assert CountingDetector(detector).motif is detector.motif
 
 
+def test_windows_that_are_looked_at_at_once_are_counted_too():
+    class Several(FakeDetector):
+        parallel = 2
+
+        def begin(self, tiles):
+            return lambda: super(Several, self).detect_tiles(tiles)
+
+    image = photo((30, 30, 60, 60))
+    counted = [ours(kind(tile_px=128), overlap=0.2, min_confidence=0.25)(image)[1] for kind in (FakeDetector, Several)]
+    assert counted[0] == counted[1] > 10
+
+
 def test_a_photo_that_cannot_be_read_stops_the_measurement():
     with pytest.raises(AmogusError, match="corrupt"):
         list(run([SkippedImage(ENTRY, "corrupt", "ends early")], [Side("ours", seer(1.0))], PLANTS))
