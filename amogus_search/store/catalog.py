@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from amogus_search.errors import AmogusError, IndexStateError
-from amogus_search.store import durable, leftovers, places, rows
+from amogus_search.store import durable, leftovers, log_mark, places, rows
 
 CATALOG_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 10.0
@@ -40,6 +40,7 @@ class Catalog:
     def __init__(self, path: Path, *, write: bool) -> None:
         self._path, self._write = path, write
         self._depth = 0
+        self._marks_log = False
         self._identity: dict[str, object] | None = None
         self._checked: tuple[int, int] | None = None
         with self._translated():
@@ -107,6 +108,19 @@ class Catalog:
         """All writes inside become durable together, or not at all."""
         with self._bracket("BEGIN IMMEDIATE"):
             yield
+        if self._marks_log and not self._depth:
+            self._mark_log()
+
+    def mark_log(self) -> None:
+        """From now on, note after every transaction how far the log goes (see `log_mark`)."""
+        self.run("PRAGMA wal_autocheckpoint = 0")
+        self._marks_log = True
+
+    def _mark_log(self) -> None:
+        if log_mark.after_commit(self._path):
+            with suppress(sqlite3.Error):  # it is tried again after the next one
+                self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            log_mark.after_copying(self._path)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from amogus_search.errors import IndexStateError
-from amogus_search.store import generations, liveness, rows, schema, seal
+from amogus_search.store import generations, liveness, log_mark, rows, schema, seal
 from amogus_search.store.catalog import CATALOG_NAME, Catalog
 
 _TABLES = ("meta", "contents", "detections", "scores", "vectors", "files", "generations")
@@ -80,6 +80,7 @@ def verify(folder: Path, catalog: Catalog) -> list[str]:
             problems.append(error.problem)
     with catalog.snapshot():
         problems += _files(folder, catalog)
+    problems += log_mark.problems(folder / CATALOG_NAME)
     problems += seal.problems(folder / CATALOG_NAME)
     return list(dict.fromkeys(problems))
 

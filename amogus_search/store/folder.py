@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from amogus_search.core.motif import Motif
 from amogus_search.errors import IdentityMismatchError, IndexStateError
-from amogus_search.store import durable, schema, seal, vectors
+from amogus_search.store import durable, log_mark, schema, seal, vectors
 from amogus_search.store.catalog import CATALOG_NAME, Catalog
 from amogus_search.store.lock import LOCK_NAME, WriterLock
 
@@ -54,6 +54,7 @@ class Writer:
         """Close the catalogue, seal it, and give up the role; may be called twice."""
         self.catalog.close()
         if self.lock.is_held:
+            log_mark.at_the_end(self.folder / CATALOG_NAME)
             seal.put_on(self.folder / CATALOG_NAME, self.seal)
         self.lock.release()
 
@@ -71,6 +72,7 @@ def open_to_write(folder: Path, *, create: bool, identity: Identity | None, moti
         before = _unsealed(folder)
         catalog = Catalog(folder / CATALOG_NAME, write=True)
         try:
+            catalog.mark_log()
             _bring_up(catalog, folder, identity, motif)
             _require_search(catalog)
         except BaseException:
@@ -99,6 +101,7 @@ def _refuse_strangers(folder: Path) -> None:
 
 def _unsealed(folder: Path) -> seal.Seal | None:
     try:
+        log_mark.take_off(folder / CATALOG_NAME)
         return seal.break_open(folder / CATALOG_NAME)
     except OSError as error:
         raise IndexStateError(

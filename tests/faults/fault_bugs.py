@@ -101,6 +101,11 @@ def _no_seal() -> None:
     _swap(checks.seal, "problems", lambda *_: [])
 
 
+def _no_log_mark() -> None:
+    """Nobody knows how far the log of a killed writer went."""
+    _swap(checks.log_mark, "problems", lambda *_: [])
+
+
 def _no_sync() -> None:
     """SQLite does not wait for the disk."""
     real = catalog.Catalog.run
@@ -257,6 +262,7 @@ BUGS: dict[str, Bug] = {
     "no checksum of search files": Bug(_no_file_checksum, "damage", 1),
     "no checksum of rows": Bug(_no_row_checksum, "flips", 24),
     "no seal of the catalogue": Bug(_no_seal, "flips", 12),
+    "no note of the log": Bug(_no_log_mark, "log_flips", 8),
     "SQLite without fsync": Bug(_no_sync, "power_loss", 30),
     "search files without fsync": Bug(_no_file_sync, "power_loss", 40),
     "a batch in many transactions": Bug(_two_transactions, "kills", 6),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import fault_work as work
 from fault_checks import Bench, Outcome, in_child
+from fault_disk import Fault
 
 from amogus_search.store.index import Index
 
@@ -55,6 +56,29 @@ def flips(base: Path, size: int, seed: int) -> Outcome:
         shutil.copytree(whole, index)
         what = _damaged(index / "catalog.sqlite", "flip", dice, whole)
         outcome.add(what, _wrong_after_damage(bench, index))
+    return outcome
+
+
+def log_flips(base: Path, size: int, seed: int) -> Outcome:
+    """F11 for what a killed writer leaves: single bits of SQLite's log and of the note that says how far it goes."""
+    bench, outcome, dice = Bench(base), Outcome(), random.Random(seed)
+    whole, left = base / "whole", ("catalog.sqlite-wal", "catalog.sqlite.log-mark")
+    for before_the_end in range(12, bench.operations):
+        bench.run(bench.new_index(), Fault(bench.operations - before_the_end, "kill"))
+        if all((bench.index / name).exists() for name in left):
+            break
+    shutil.copytree(bench.index, whole, ignore=shutil.ignore_patterns("*-shm"))
+    right = bench.look(bench.index)
+    assert right["state"], right
+    assert not right["state"]["problems"], right
+    for turn in range(size):
+        index = bench.new_index()
+        shutil.copytree(whole, index)
+        what = _damaged(index / left[turn % 4 == 0], "flip", dice, whole)
+        found = bench.look(index)
+        is_found = found["ours"] or (found["state"] and found["state"]["problems"])
+        problems = [] if is_found or found == right else [f"verify finds nothing: {found}"]
+        outcome.add(what, problems + (bench.wrong_in_the_end(index, 1) if turn % 8 == 0 else []))
     return outcome
 
 

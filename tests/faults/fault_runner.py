@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+FRAMES = 24
+"""The log is copied when it is so long: often, though these indexes are small."""
 
 
 def main(check: str, base: str, size: str, seed: str, bug: str = "") -> None:
@@ -22,7 +24,10 @@ def main(check: str, base: str, size: str, seed: str, bug: str = "") -> None:
     import fault_files
     import fault_together
 
+    from amogus_search.store import log_mark
+
     faiss.omp_set_num_threads(1)
+    log_mark._MOST_FRAMES = FRAMES
     if bug:
         fault_bugs.BUGS[bug].seed()
     Path(base).mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ QUICK = {
     "full_disk": ("F4", "disk full from a durable operation on", 3, 10**6),
     "publication_kills": ("F1", "the same while search files are published", 3, 10**6),
     "flips": ("F11", "a flipped bit of the catalogue", 10, 2000),
+    "log_flips": ("F11", "a flipped bit of the log of a killed writer", 8, 1000),
     "two_writers": ("F9", "up to eight indexers at once, stale lock files", 2, 100),
     "names": ("F16", "names of any bytes, and links out of the folder", 20, 2000),
     "changing": ("F13", "files that change while they are read", 1, 200),
