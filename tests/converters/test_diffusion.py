@@ -9,7 +9,7 @@ from amogus_search.core.figure import Pose
 from amogus_search.errors import UsageError, WeightsError
 from amogus_search.synth.fitting import fit_crewmate
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore")]  # torch and diffusers warn about themselves
 ATTRIBUTES = ("colour:blue", "colour:red", "crewmate", "style:3d", "style:pencil")
 BOX = np.array([20, 14, 60, 74], np.float32)
 

@@ -8,12 +8,13 @@ import pytest
 
 from amogus_search.errors import AmogusError
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore")]  # torch and diffusers warn about themselves
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from amogus_search.converters.diffusion_model import from_safetensors  # noqa: E402
-from amogus_search.training.diffusion import DiffusionTraining, attributes_of, batches, train_diffusion  # noqa: E402
+from amogus_search.training.diffusion import DiffusionTraining, train_diffusion  # noqa: E402
+from amogus_search.training.diffusion_batches import attributes_of, batches  # noqa: E402
 from amogus_search.training.diffusion_crops import draw_diffusion_crops  # noqa: E402
 
 
