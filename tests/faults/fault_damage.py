@@ -14,6 +14,7 @@ from fault_checks import Bench, Outcome, in_child
 from fault_disk import Fault
 
 from amogus_search.store.index import Index
+from amogus_search.store.schema import MIGRATIONS
 
 KINDS = ("flip", "truncate", "swap", "delete", "append")
 MEANINGLESS = ("lock",)
@@ -152,10 +153,10 @@ def foreign(base: Path, size: int, seed: int) -> Outcome:
         if "refused" in name and _contents(index) != before:
             problems.append("it was changed although it was refused")
         outcome.add(name, problems)
-    for key in ("detector", "embedder", "profile"):
+    for name, identity in IDENTITIES.items():
         index = bench.new_index()
         shutil.copytree(whole, index)
-        outcome.add(f"another {key}", _wrong_with_identity(index, {**work.IDENTITY, key: "another"}))
+        outcome.add(name, _wrong_with_identity(index, identity))
     return outcome
 
 
@@ -179,25 +180,63 @@ def _other_database(index: Path) -> None:
     _sql("CREATE TABLE theirs (value)")(index)
 
 
-def _other_search_file(index: Path) -> None:
-    """A good FAISS file of as many other vectors."""
-    import faiss
-    import numpy as np
+def _other_search_file(make: Callable) -> Callable[[Path], None]:
+    """A good FAISS file that somebody else wrote: `make(dimension, count)`, given so many other vectors."""
 
-    newest = sorted(index.glob("*.faiss"))[-1]
-    mine = faiss.read_index(str(newest))
-    theirs = faiss.IndexFlat(mine.d, mine.metric_type)
-    theirs.add(np.random.default_rng(0).normal(size=(mine.ntotal, mine.d)).astype(np.float32))
-    faiss.write_index(theirs, str(newest))
+    def change(index: Path) -> None:
+        import faiss
+        import numpy as np
+
+        newest = sorted(index.glob("*.faiss"))[-1]
+        mine = faiss.read_index(str(newest))
+        theirs, count = make(mine.d, mine.ntotal)
+        vectors = np.random.default_rng(0).normal(size=(count, theirs.d)).astype(np.float32)
+        theirs.train(vectors)
+        theirs.add(vectors)
+        faiss.write_index(theirs, str(newest))
+
+    return change
+
+
+def _flat(dimension: int, count: int) -> tuple:
+    import faiss
+
+    return faiss.IndexFlatIP(dimension), count
+
+
+def _lists(dimension: int, count: int) -> tuple:
+    import faiss
+
+    return faiss.index_factory(dimension, "IVF2,Flat"), max(count, 80)
+
+
+def _search_file_as_catalogue(index: Path) -> None:
+    (index / "catalog.sqlite").write_bytes(sorted(index.glob("*.faiss"))[-1].read_bytes())
 
 
 FOREIGN: dict[str, Callable[[Path], None]] = {
-    "a newer schema: refused": _sql("PRAGMA user_version = 99"),
+    "the next schema: refused": _sql(f"PRAGMA user_version = {len(MIGRATIONS) + 1}"),
+    "a much newer schema: refused": _sql("PRAGMA user_version = 99"),
     "somebody else's application id: refused": _sql("PRAGMA application_id = 5"),
     "somebody else's database: refused": _other_database,
     "no database: refused": lambda index: (index / "catalog.sqlite").write_bytes(b"theirs " * 999),
-    "somebody else's search file": _other_search_file,
+    "a search file instead of a database: refused": _search_file_as_catalogue,
+    "somebody else's search file": _other_search_file(_flat),
+    "one of more vectors": _other_search_file(lambda dimension, count: _flat(dimension, 2 * count)),
+    "one of other vectors' length": _other_search_file(lambda dimension, count: _flat(2 * dimension, count)),
+    "one of another structure": _other_search_file(_lists),
+    "one without vectors": _other_search_file(lambda dimension, count: _flat(dimension, 0)),
     "an older schema": _sql("DROP TABLE orphans", "DROP TABLE revived", "PRAGMA user_version = 1"),
+}
+
+
+IDENTITIES: dict[str, dict] = {
+    **{f"another {name}": {**work.IDENTITY, name: "another"} for name in work.IDENTITY},
+    "a name more": {**work.IDENTITY, "precision": "bf16"},
+    "a name less": {name: value for name, value in work.IDENTITY.items() if name != "profile"},
+    "the same in other letters": {**work.IDENTITY, "detector": "Fake"},
+    "a number": {**work.IDENTITY, "profile": 5},
+    "a fingerprint of parts": {**work.IDENTITY, "detector": {"name": "fake", "sha256": "0" * 64}},
 }
 
 

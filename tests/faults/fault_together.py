@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import mmap
 import os
 import random
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import fault_work as work
 import numpy as np
-from fault_checks import Bench, Ended, Outcome, in_child
+from fault_checks import PATIENCE_S, Bench, Ended, Outcome, in_child
 
 from amogus_search import registry
 from amogus_search import settings as tunables
@@ -220,6 +221,31 @@ def _finished(child: int, reading: int) -> tuple[int, float]:
     return os.waitstatus_to_exitcode(status), seconds
 
 
+MANY, ANSWERS_EACH, FEW_ANSWERS_EACH = 200, 500, 20
+"""Of so many publications on, so many answers each: 100,000 of them."""
+
+
+class _Counts:
+    """Numbers that this process and its forks see alike, a slot each."""
+
+    def __init__(self) -> None:
+        self._slots = np.frombuffer(mmap.mmap(-1, 4096), np.int64)
+
+    def adder(self, slot: int) -> Callable[[], None]:
+        """Adds one in a slot of its own."""
+
+        def add() -> None:
+            self._slots[slot] += 1
+
+        return add
+
+    def wait_for(self, total: int) -> None:
+        """Until so many are counted; not for ever, since a reader may have failed."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self._slots.sum() < total and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+
 def readers(base: Path, size: int, seed: int) -> Outcome:
     """F10: four readers ask while one process publishes `size` times and deletes old generations; coherent answers."""
     base.mkdir(parents=True, exist_ok=True)
@@ -227,12 +253,15 @@ def readers(base: Path, size: int, seed: int) -> Outcome:
     with Index.open(index, "w", create=True, identity=work.IDENTITY, motif=RED_BOX) as writer:
         writer.rescore("half", work.half)
         _publish(writer, 0)
-    stop = base / "stop"
-    children = [_reader(index, stop, seed + number, base / f"reader-{number}") for number in range(4)]
+    stop, asked = base / "stop", _Counts()
+    children = [
+        _reader(index, stop, seed + number, base / f"reader-{number}", asked.adder(number)) for number in range(4)
+    ]
     with Index.open(index, "w") as writer:
         writer.rescore("half", work.half)
         for number in range(1, size):
             _publish(writer, number)
+            asked.wait_for(number * (ANSWERS_EACH if size >= MANY else FEW_ANSWERS_EACH))
     stop.touch()
     for number, child in enumerate(children):
         _, status = os.waitpid(child, 0)
@@ -264,7 +293,7 @@ def _publish(writer: Index, number: int) -> None:
     writer.publish()
 
 
-def _reader(index: Path, stop: Path, seed: int, told: Path) -> int:
+def _reader(index: Path, stop: Path, seed: int, told: Path, add: Callable[[], None]) -> int:
     child = os.fork()
     if child:
         return child
@@ -275,6 +304,7 @@ def _reader(index: Path, stop: Path, seed: int, told: Path) -> int:
                 for _ in range(25):
                     count += 1
                     wrong += _wrong_answer(reader, dice)
+                    add()
     except BaseException as error:  # noqa: BLE001 - told to the parent
         wrong.append(f"{type(error).__name__}: {error}")
     finally:
