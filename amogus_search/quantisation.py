@@ -36,7 +36,7 @@ def quantised(model: bytes, tiles: Sequence[NDArray[np.uint8]]) -> tuple[bytes, 
     if not tiles:
         raise AmogusError("no pictures to learn the ranges of numbers from", "give some that the detector will see")
     try:
-        network = runtime.read_network(model)
+        network = runtime.with_swish(runtime.read_network(model))
     except RuntimeError as error:
         raise AmogusError(
             f"OpenVINO cannot read this model: {error}", "check that it is an intact ONNX file"

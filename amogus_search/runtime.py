@@ -138,6 +138,28 @@ def read_network(model: bytes, constants: Constants = b"") -> Any:
     return core.read_model(model.decode("utf-8"), openvino.Tensor(constants, shared_memory=True))
 
 
+def with_swish(network: Any) -> Any:
+    """OpenVINO's object with every x * sigmoid(x) as one operation; changed in place, and the same function.
+
+    Left as two, a tool that quantises puts eight-bit steps between them, which cost time and accuracy.
+    """
+    _core()
+    from openvino import opset13
+
+    for node in network.get_ordered_ops():
+        if node.get_type_name() != "Multiply":
+            continue
+        sources = [port.get_source_output() for port in node.inputs()]
+        for value, gate in (sources, sources[::-1]):
+            inner = gate.get_node()
+            if inner.get_type_name() == "Sigmoid" and inner.input(0).get_source_output() == value:
+                swish = opset13.swish(value)
+                swish.set_friendly_name(node.get_friendly_name())
+                node.output(0).replace(swish.output(0))
+                break
+    return network
+
+
 def network_facts(network: Any) -> dict[str, str]:
     """What the file's author wrote into it: the metadata of an ONNX file, as texts; empty if there is none."""
     facts = dict(network.get_rt_info().items()).get("framework")
