@@ -81,6 +81,9 @@ class FilmOptions:
 
     frames: Annotated[Path | None, typer.Option(metavar="DIR", help="A PNG a step into this folder.")] = None
     video: Annotated[Path | None, typer.Option(metavar="FILE", help="A video: .mp4, .gif or .webp.")] = None
+    fly: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Then so many more frames that fly into it while it dreams on.")
+    ] = 0
     rate: Annotated[float, typer.Option(min=1, max=120, metavar="FPS", help="Frames a second of the video.")] = 20.0
 
 
@@ -158,6 +161,8 @@ def _check(image: Path, out: Path, film: FilmOptions, overwrite: bool) -> None:
         if os.path.lexists(file) and not overwrite:
             raise UsageError(f"{file} is there already", "choose another name, or pass --overwrite")
         file.parent.mkdir(parents=True, exist_ok=True)
+    if film.fly and film.frames is None and film.video is None:
+        raise UsageError("a flight is seen in frames or in a video only", "add --video FILE or --frames DIR")
     if film.frames is not None:
         claim_folder(film.frames, lambda folder: False, "an empty folder", overwrite=overwrite)
 
@@ -225,12 +230,23 @@ def _dreamt(
     *,
     quiet: bool,
 ) -> tuple[Pixels, Boxes]:
+    import numpy as np
+
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.dreaming.film import Film
-    from amogus_search.dreaming.run import dreamt
+    from amogus_search.dreaming.flight import fly
+    from amogus_search.dreaming.run import FRAME_PX, dreamt
+    from amogus_search.exports.pictures import shrunk
 
     with Film(film.frames, film.video, film.rate) as reel, ProgressDisplay(quiet=quiet) as progress:
-        return dreamt(picture.pixels, regions, objective, wanted, reel, lambda done, of: progress("dreaming", done, of))
+        pixels, places = dreamt(
+            picture.pixels, regions, objective, wanted, reel, lambda done, of: progress("dreaming", done, of)
+        )
+        if film.fly:
+            small = shrunk(pixels, FRAME_PX)
+            nearby = np.asarray(places * (small.shape[1] / pixels.shape[1]), np.float32)
+            fly(small, objective, wanted, reel, film.fly, boxes=nearby, told=lambda n, of: progress("flying", n, of))
+    return pixels, places
 
 
 def _write(image: Path, out: Path, picture: DecodedImage, pixels: Pixels) -> None:

@@ -15,6 +15,7 @@ from amogus_search.dreaming.shaping import (
     Field,
     colour_axes,
     resized,
+    size_within,
     soft_limit,
     step_along,
     with_less_variation,
@@ -33,7 +34,7 @@ class Dream:
     size_px:   shorter side of the largest octave; the change is enlarged to the picture's own size afterwards
     sides:     smallest and largest longer side of a place, as shares of the picture's shorter side
     strength:  the most that a channel changes, 0..1
-    rate:      mean change of a channel a step, at the beginning of an octave; it falls to a third
+    rate:      mean change of a channel in the steepest step, at the beginning of an octave; it falls to a third
     momentum:  how much of the last step is in the next one
     jitter:    how far the picture is rolled before each step, as a share of its shorter side
     zoom:      it is enlarged or shrunk by up to this factor besides
@@ -72,6 +73,9 @@ class Dream:
             raise UsageError("the strength lies in 0..1, and jitter, tv and noise are not negative", "see --help")
 
 
+_FORGETTING = 0.98
+"""Steps are measured against the steepest one so far, which fades by this factor a step. So they get smaller as an
+objective is satisfied, and what is there already is not painted over and over."""
 SMALLEST_PX = 48
 """Shorter side of the smallest octave: below it the networks see nothing."""
 
@@ -193,11 +197,12 @@ class _Climb:
         self.axes = colour_axes(base)
 
     def run(self, change: Field, rng: np.random.Generator, tell: Callable[[int, float, Field], None]) -> Field:
-        dream, velocity = self.dream, np.zeros_like(change)
+        dream, velocity, steepest = self.dream, np.zeros_like(change), 0.0
         for step in range(1, dream.steps + 1):
             score, gradient = self.looked_at(np.clip(self.base + change, 0, 1), rng)
             uphill = step_along(gradient, self.mask, self.axes, dream.softness)
-            velocity = dream.momentum * velocity + (1 - dream.momentum) * uphill
+            steepest = max(size_within(uphill, self.mask), _FORGETTING * steepest)
+            velocity = dream.momentum * velocity + (1 - dream.momentum) * uphill / (steepest or 1.0)
             rate = dream.rate * (1 - 2 / 3 * (step - 1) / dream.steps)
             moved = with_less_variation(change + rate * velocity, dream.tv)
             change = soft_limit(moved, dream.strength) * (self.mask > 0)[..., None]

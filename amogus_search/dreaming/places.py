@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from amogus_search.core.boxes import iou
 from amogus_search.core.types import Boxes
 
-_REACH = 1.2
+_REACH = 1.12
 """A place's mask fills its box enlarged by this factor, to half."""
 _SOFTNESS = 0.16
 """Width of the mask's border, as a share of the half side."""

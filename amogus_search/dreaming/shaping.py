@@ -64,7 +64,7 @@ def with_spectrum(gradient: Field, softness: float) -> Field:
 
 
 def step_along(gradient: Field, mask: NDArray[np.float32], axes: NDArray[np.float32], softness: float) -> Field:
-    """A step of root mean square 1 within the mask; zeros where the gradient is zero everywhere.
+    """(h, w, 3) the direction in which a picture is to change, not scaled; never downhill.
 
     Args:
         gradient: (h, w, 3) as the network gives it.
@@ -72,10 +72,14 @@ def step_along(gradient: Field, mask: NDArray[np.float32], axes: NDArray[np.floa
         axes: of `colour_axes`.
         softness: of `with_spectrum`.
     """
-    shaped = with_spectrum(gradient * mask[..., None], softness) @ (axes @ axes.T) * mask[..., None]
-    weight = float((mask.astype(np.float64) ** 2).sum()) * 3
-    size = np.sqrt(float((shaped.astype(np.float64) ** 2).sum()) / weight) if weight else 0.0
-    return np.asarray(shaped / size if size > 0 else np.zeros_like(shaped), np.float32)
+    shaped = with_spectrum(gradient * mask[..., None], softness) @ (axes @ axes.T)
+    return np.asarray(shaped * mask[..., None], np.float32)
+
+
+def size_within(field: Field, mask: NDArray[np.float32]) -> float:
+    """Root mean square of a field, whose pixels count as much as the mask says; 0 where there is no mask."""
+    weight = float((mask.astype(np.float64) ** 2).sum()) * field.shape[2]
+    return float(np.sqrt((field.astype(np.float64) ** 2).sum() / weight)) if weight else 0.0
 
 
 def total_variation(change: Field) -> float:

@@ -22,6 +22,7 @@ def picture(workplace):
         (("--out", "b.png", "--video", "b.avi"), ".mp4"),
         (("--out", "b.png", "--video", "there.gif"), "--overwrite"),
         (("--out", "b.png", "--frames", "full"), "is not empty"),
+        (("--out", "b.png", "--fly", "5"), "--video"),
         (("--out", "b.png", "--strength", "2"), "strength"),
         (("--out", "b.png", "--size", "10"), "size"),
     ],

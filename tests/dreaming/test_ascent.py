@@ -127,6 +127,23 @@ def test_the_strength_is_never_passed(picture):
     assert np.abs(change).max() <= 0.05
 
 
+def test_steps_are_as_large_for_a_faint_gradient_and_get_smaller_when_it_fades(picture):
+    class Fading(Brighter):
+        def __init__(self, scale, fade):
+            super().__init__()
+            self.scale, self.fade = scale, fade
+
+        def __call__(self, picture, glance):
+            score, gradient = super().__call__(picture, glance)
+            return score, gradient * self.scale * self.fade ** len(self.glances)
+
+    usual, faint, fading = (
+        ascend(picture, Fading(*values), QUICK, boxes=PLACE)[0] for values in ((1, 1), (1e-6, 1), (1, 0.7))
+    )
+    np.testing.assert_allclose(faint, usual, rtol=1e-3, atol=1e-4)
+    assert np.abs(fading).sum() < 0.8 * np.abs(usual).sum()
+
+
 def test_more_total_variation_is_a_smoother_dream(picture):
     rough, smooth = (
         ascend(picture, Restless(), dataclasses.replace(QUICK, tv=tv), boxes=PLACE)[0] for tv in (0.0, 0.005)

@@ -116,7 +116,20 @@ def test_the_command_raises_the_detectors_score_and_leaves_the_rest_alone(pictur
     Image.fromarray(wide).save(tmp_path / "a.png", dpi=(72, 72))
     before = (tmp_path / "a.png").read_bytes()
     words = ["dream", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png"), "--box", "4,4,92,92"]
-    more = ["--steps", "12", "--octaves", "2", "--size", "128", "--video", str(tmp_path / "b.webp"), "-f", "json"]
+    more = [
+        "--steps",
+        "12",
+        "--octaves",
+        "2",
+        "--size",
+        "128",
+        "--video",
+        str(tmp_path / "b.webp"),
+        "--fly",
+        "3",
+        "-f",
+        "json",
+    ]
     capsys.readouterr()
     assert main([*words, *more]) == 0
     (row,) = json.loads(capsys.readouterr().out)
@@ -128,4 +141,4 @@ def test_the_command_raises_the_detectors_score_and_leaves_the_rest_alone(pictur
     outside[4:92, 4:92] = False
     np.testing.assert_array_equal(dreamt[outside], wide[outside])
     with Image.open(tmp_path / "b.webp") as video:
-        assert video.n_frames == 24
+        assert video.n_frames == 24 + 3
