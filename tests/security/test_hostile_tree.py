@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from amogus_search.cli.main import main
 from amogus_search.store.index import Index
@@ -181,3 +182,32 @@ def test_a_second_run_over_a_hostile_tree_reads_nothing_again(hostile_tree, inde
     assert report["scanned"] == first["scanned"]
     assert (report["unchanged"], report["indexed"]) == (len(hostile_tree.good()), 0)
     assert report["removed"] == 0
+
+
+EACH = """
+import sys
+from amogus_search.cli.main import main
+pipe, photos, index, out = sys.argv[1:]
+for words in (
+    ["index", pipe, photos, "--index", index, "--detector", "fake", "--embedder", "fake"],
+    ["detect", pipe, "--detector", "fake"],
+    ["query", "--image", pipe, "--index", index],
+    ["convert", pipe, "--out", out, "--detector", "fake"],
+    ["query", "--index", pipe],
+    ["index", photos, "--index", pipe, "--detector", "none"],
+    ["detect", photos, "--detector", pipe],
+):
+    print(words[0], main(words), file=sys.stderr)
+"""
+
+
+def test_no_command_waits_for_a_pipe_that_is_named_to_it(tmp_path, powerless, models):
+    """Nobody ever writes into it: to open it like a file would take for ever."""
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (60, 40)).save(tmp_path / "photos" / "a.png")
+    names = (tmp_path / name for name in ("pipe.png", "photos", "index", "out"))
+    done = powerless("-c", EACH, *names, python_path=[models], timeout=100)
+    assert done.returncode == 0, done.stderr
+    codes = [int(line.split()[1]) for line in done.stderr.decode().splitlines() if re.fullmatch(r"[a-z]+ \d+", line)]
+    assert codes == [0, 0, 2, 0, 1, 1, 2], done.stderr
