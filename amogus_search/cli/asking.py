@@ -50,6 +50,8 @@ def answer(asker: Asker, query: Query, say: Callable[[str], None]) -> list[Hit]:
             "index with --embedder open_clip:ViT-B-32/laion2b_s34b_b79k"
         )
     hits = asker.ask(query)
+    for hit in hits:
+        len(hit.detections)  # a damaged row is found before anything of the answer is shown
     if not hits:
         say(_why_empty(asker.index, query))
     return hits

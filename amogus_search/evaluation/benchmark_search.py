@@ -2,14 +2,17 @@
 
 The index is a real one: rows with checksums in its catalogue, a structure planned, trained, tuned and published by
 the same code as any. Queries are vectors of the same cloud that are in no index. All is compared on the same queries,
-in the same process, one query at a time.
+in the same process, one query at a time. What asks the index, and raw FAISS, take turns, so that whatever else the
+machine does meets them alike; and each has another query at its turn than the one before it, so that none finds what it
+needs in the processor's caches.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amogus_search.core.types import Vectors
+from amogus_search.core.types import Hit, Vectors
 from amogus_search.evaluation.made_index import fill, make_index
 from amogus_search.evaluation.made_vectors import MadeVectors
 from amogus_search.evaluation.other_search import Other, others
@@ -26,10 +29,15 @@ from amogus_search.settings import SearchBudget
 from amogus_search.store.index import Index
 from amogus_search.store.opened import OpenedStructure
 from amogus_search.store.tuning import Truth
+from amogus_search.store.vectors import STAYS_AFTER
 
 _TOP = 10
-_WARM = 20
+_WARM = STAYS_AFTER + 8
+_FIRST = slice(4, 24)
+"""Questions that a new process is timed with: after those that open files, before it is taken for one that stays."""
 Ask = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+_RAW = "raw FAISS"
+_NO_ROWS = np.zeros(0, np.int64)
 Told = Callable[[str, int, int], object]
 
 
@@ -54,8 +62,9 @@ def run(
 ) -> list[dict[str, Any]]:
     """One row of values for each way to search.
 
-    Keys: what, structure, build_seconds, peak_mb (resident memory while it was built), recall (of the ten nearest),
-    median_ms and p95_ms (one query), ratio (of the medians, to raw FAISS with the same file), note.
+    Keys: what, structure, build_seconds, peak_mb (resident memory while it was built), recall (of the ten nearest; None
+    for whole answers, which are made of the same regions), median_ms and p95_ms (one query), ratio (of the medians, to
+    raw FAISS with the same file), note.
 
     Args:
         folder: where the index is made.
@@ -77,7 +86,7 @@ def run(
     for other in others(settings.against):
         told(f"building {other.name}", 0, settings.rows)
         rows.append(_compared(other, made, settings, truth))
-    raw = next(row["median_ms"] for row in rows if row["what"] == "raw FAISS")
+    raw = next(row["median_ms"] for row in rows if row["what"] == _RAW)
     return [{**row, "ratio": round(row["median_ms"] / raw, 2) if row["median_ms"] else None} for row in rows]
 
 
@@ -99,17 +108,40 @@ def _seen(made: MadeVectors, rows: int, truth: Truth, told: Told) -> Iterator[Ve
 def _own(index: Index, truth: Truth, built: dict[str, Any]) -> Iterator[dict[str, Any]]:
     state = index.search_state()
     structure = {"structure": state["structure"]}
-    note = f"said {state['recall']} and {state['ms']} ms when built"
-    if state.get("search"):
-        note += f"; {state['search']}"
-    whole = _asked(truth, lambda query: index.search_vectors(query, _TOP)[0] - 1)
-    yield {"what": "amogus, whole query", **structure, **built, **whole, "note": note}
+    first = _times(truth, lambda query: index.search_vectors(query, _TOP), _FIRST)
     opened = OpenedStructure(index.folder)
-    alone = _asked(truth, lambda query: opened.candidates(query, _TOP) - 1, top=opened.candidate_count(_TOP))
-    candidates = f"{opened.candidate_count(_TOP)} candidates, which the catalogue's rows decide among"
-    yield {"what": "amogus, structure alone", **structure, **_NOT_BUILT, **alone, "note": candidates}
-    raw = _asked(truth, opened.raw(_TOP, minus=1))
-    yield {"what": "raw FAISS", **structure, **_NOT_BUILT, **raw, "note": "the same file, read into memory"}
+    proposed = opened.candidate_count(_TOP)
+    whole, alone = "amogus, whole query", "amogus, structure alone"
+    hits, looked = "amogus, ten hits", "amogus, ten hits and their findings"
+    ways: dict[str, Ask] = {
+        whole: lambda query: index.search_vectors(query, _TOP)[0] - 1,
+        hits: lambda query: _no_rows(index.similar(query, _TOP)),
+        looked: lambda query: _looked_at(index.similar(query, _TOP)),
+        alone: lambda query: opened.candidates(query, _TOP) - 1,
+        _RAW: opened.raw(_TOP, minus=1),
+    }
+    said = f"said {state['recall']} and {state['ms']} ms when built; {state.get('search') or ''}"
+    notes = {
+        whole: f"ids and checked similarities; in a new process {median(first):.3f} ms; {said}",
+        hits: "with paths and scores; findings are read, not looked at",
+        looked: "all findings of ten pictures, each row checked",
+        alone: f"{proposed} candidates, which the catalogue's rows decide among",
+        _RAW: "the same file, read into memory",
+    }
+    for name, measured in _in_turn(truth, ways, {alone: proposed}).items():
+        more = built if name == whole else _NOT_BUILT
+        recall = {"recall": None} if name in (hits, looked) else {}
+        yield {"what": name, **structure, **more, **measured, **recall, "note": notes[name]}
+
+
+def _no_rows(hits: Sequence[Hit]) -> NDArray[np.int64]:
+    return _NO_ROWS
+
+
+def _looked_at(hits: Sequence[Hit]) -> NDArray[np.int64]:
+    for hit in hits:
+        len(hit.detections)
+    return _NO_ROWS
 
 
 _NOT_BUILT = {"build_seconds": None, "peak_mb": None}
@@ -133,23 +165,45 @@ def _compared(other: Other, made: MadeVectors, settings: SearchSettings, truth: 
     return {"what": other.name, "structure": other.structure, **built, **best}
 
 
-def _asked(truth: Truth, ask: Ask, top: int = _TOP) -> dict[str, Any]:
+def _asked(truth: Truth, ask: Ask) -> dict[str, Any]:
     """Recall and milliseconds of all queries, one at a time."""
-    found = np.full((len(truth.queries), top), -1, np.int64)
-    milliseconds: list[float] = []
-    for query in truth.queries[:_WARM]:
-        ask(query)
-    for row, query in enumerate(truth.queries):
-        started = time.perf_counter()
-        rows = ask(query)
-        milliseconds.append((time.perf_counter() - started) * 1000)
-        found[row, : len(rows)] = rows[:top]
-    times: Sequence[float] = sorted(milliseconds)
+    return _in_turn(truth, {"": ask}, {})[""]
+
+
+def _in_turn(truth: Truth, ways: Mapping[str, Ask], tops: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """The same for several ways to ask, which take turns; `tops` says how many rows some give, if not ten."""
+    count = len(truth.queries)
+    found = {name: np.full((count, tops.get(name, _TOP)), -1, np.int64) for name in ways}
+    milliseconds: dict[str, list[float]] = {name: [] for name in ways}
+    for query in islice(cycle(truth.queries), _WARM):
+        for ask in ways.values():
+            ask(query)
+    for turn in range(count):
+        for place, (name, ask) in enumerate(ways.items()):
+            row = (turn + place * count // len(ways)) % count
+            started = time.perf_counter()
+            rows = ask(truth.queries[row])
+            milliseconds[name].append((time.perf_counter() - started) * 1000)
+            found[name][row, : len(rows)] = rows[: found[name].shape[1]]
+    return {name: _measured(truth, found[name], sorted(milliseconds[name])) for name in ways}
+
+
+def _measured(truth: Truth, found: NDArray[np.int64], times: Sequence[float]) -> dict[str, Any]:
     return {
         "recall": round(float(truth.recalls(found)[-1]), 4),
         "median_ms": round(median(times), 3),
         "p95_ms": round(times[int(len(times) * 0.95)], 3),
     }
+
+
+def _times(truth: Truth, ask: Callable[[NDArray[np.float32]], object], measured: slice) -> list[float]:
+    """Milliseconds of some of the first questions, those before them asked too."""
+    found = []
+    for query in truth.queries[: measured.stop]:
+        started = time.perf_counter()
+        ask(query)
+        found.append((time.perf_counter() - started) * 1000)
+    return found[measured] or found
 
 
 def _megabytes(count: int | None) -> int | None:

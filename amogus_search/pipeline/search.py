@@ -143,7 +143,8 @@ def search(index: Searchable, embedder: Embedder | None, query: Query) -> list[H
         hits = _arranged(index, query, candidates)
         # Folding may have left too few.
         if pool is None or len(hits) == query.limit or len(candidates) < pool:
-            return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
+            # A hit that may stay as it is keeps its findings for when they are looked at.
+            return [hit if hit.rank == rank else replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
         pool *= 4
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,12 +18,15 @@ from amogus_search.store import durable, leftovers, log_mark, places, rows
 CATALOG_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 10.0
 _FETCH = 1000
+_CACHE_KB = 16_000
+"""Pages that SQLite keeps, as they are needed: the inner ones of a table of ten million rows. By default it is 2 MB."""
 DAMAGED_HINT = (
     "see what is wrong with `amogus verify`, mend it with `amogus repair`; if that says the same, delete the folder "
     "and run `amogus index` again: your pictures are not concerned"
 )
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 
 class Catalog:
@@ -43,6 +46,7 @@ class Catalog:
         self._marks_log = False
         self._identity: dict[str, object] | None = None
         self._checked: tuple[int, int] | None = None
+        self._seen: tuple[int, int] | None = None
         with self._translated():
             self.connection = sqlite3.connect(
                 _uri(path, write), uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
@@ -57,6 +61,7 @@ class Catalog:
         self.connection.create_function("part", 2, _part, deterministic=True)
         self.run("PRAGMA trusted_schema = OFF")
         self.run("PRAGMA cell_size_check = ON")
+        self.run(f"PRAGMA cache_size = -{_CACHE_KB}")
         if write:
             folder = self._path.parent
             mode = "WAL" if places.network_kind(folder) is None and wal_works(folder) else "DELETE"
@@ -84,8 +89,10 @@ class Catalog:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query that cannot have many."""
-        with self._translated():
+        try:
             return self.connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _as_ours(error, self._path) from error
 
     def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
         """The rows of a query, without holding them all; few at first, since many a question ends early."""
@@ -130,15 +137,41 @@ class Catalog:
             IndexStateError: the index got the vectors of another embedder since its identity was read here.
         """
         with self._bracket("BEGIN"):
-            self._refuse_other_identity()
+            self._seen = self.version()
+            self._refuse_other_identity(self._seen)
             yield
+
+    def steady(self, read: Callable[[], T]) -> T:
+        """What some reads give as if inside a snapshot, but quicker: that nothing was committed is seen afterwards.
+
+        `read` does nothing but reading, and may be called twice; errors as for `snapshot`.
+        """
+        before = self._checked
+        if before is not None and not self._depth:
+            self._seen = before
+            try:
+                found = read()
+                self._seen = None
+                if self.version() == before:
+                    return found
+            except Exception:
+                self._seen = None
+                if self.version() == before:
+                    raise  # else it may come from what was changed under the hands of `read`
+            finally:
+                self._seen = None
+        with self.snapshot():
+            return read()
 
     def version(self) -> tuple[int, int]:
         """Changes with every commit, by whomever, that a read from here on would see."""
-        return self.number("PRAGMA data_version"), self.connection.total_changes
+        changes = self.connection.total_changes
+        if self._seen is not None and self._seen[1] == changes:
+            return self._seen  # within a snapshot, which has it from SQLite
+        return self.number("PRAGMA data_version"), changes
 
-    def _refuse_other_identity(self) -> None:
-        if self._identity is None or self._checked == (version := self.version()):
+    def _refuse_other_identity(self, version: tuple[int, int]) -> None:
+        if self._identity is None or self._checked == version:
             return
         if self._identity != dict(self.get_meta("identity") or {}):
             raise IndexStateError(
@@ -163,6 +196,7 @@ class Catalog:
             raise
         finally:
             self._depth -= 1
+            self._seen = None
 
     # Named JSON values
 

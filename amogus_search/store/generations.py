@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.errors import IndexStateError
-from amogus_search.store import digests, durable, liveness, rows, vectors
+from amogus_search.store import digests, durable, liveness, resident, rows, vectors
 from amogus_search.store.catalog import Catalog
 
 KEPT = 2
@@ -115,6 +115,10 @@ class Loaded:
     structure: vectors.SearchStructure
     regions: NDArray[np.int64]
 
+    def ids(self, rows_found: list[int]) -> list[int]:
+        """The ids of a few rows."""
+        return list(map(self.regions.item, rows_found))
+
 
 class LoadedGeneration:
     """The newest generation that can be used, kept open until there is a newer one."""
@@ -147,9 +151,23 @@ def _load(folder: Path, generation: Generation, dimension: int) -> Loaded | None
     regions = region_ids(opened[1])
     if len(regions) != generation.count:
         return None
+    again = _reader_of(opened[0], generation.settings)
     with suppress(IndexStateError):
-        return Loaded(generation, vectors.opened(opened[0], generation.count, dimension), regions)
+        return Loaded(generation, vectors.opened(opened[0], generation.count, dimension, again), regions)
     return None
+
+
+def _reader_of(source: bytes | Path, settings: Mapping[str, Any]) -> vectors.Again:
+    """What reads a mapped file into memory; nothing of one that is to stay on the disk, or was written to since."""
+    if isinstance(source, bytes) or settings.get("budget", {}).get("mapped"):
+        return vectors.never
+    seen = digests.looks(source)
+
+    def again() -> NDArray[np.uint8] | None:
+        found = resident.in_large_pages(source)
+        return found if seen is not None and digests.looks(source) == seen else None
+
+    return again
 
 
 def region_ids(source: bytes | Path) -> NDArray[np.int64]:

@@ -1,10 +1,13 @@
-"""Hits made of ranked places in the catalogue, every row that goes into one checked."""
+"""Hits made of ranked places in the catalogue, every row that goes into one checked.
+
+What is read, is read with the question; findings are checked and made into arrays when somebody looks at them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,6 +19,19 @@ from amogus_search.store.catalog import DAMAGED_HINT, Catalog
 from amogus_search.store.scoring import best_first
 
 _CHUNK = 500
+Head: TypeAlias = tuple[rows.Row, rows.Row]
+"""A row of `files` and that of its content, each with its checksum."""
+
+
+def _selected(alias: str, table: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in (*rows.COLUMNS[table].split(", "), "checksum"))
+
+
+_HEADS = (
+    f"SELECT {_selected('f', 'files')}, {_selected('c', 'contents')} FROM files f "
+    "CROSS JOIN contents c ON c.sha256 = f.sha256"
+)
+_CONTENT_FROM = len(rows.COLUMNS["files"].split(", ")) + 1
 
 
 @dataclass(frozen=True)
@@ -87,61 +103,141 @@ class Content:
     crop_ids: list[str]
 
 
+class LateHit(Hit):
+    """A hit whose findings wait as rows of the catalogue until they are looked at.
+
+    The first look raises IndexStateError if one of these rows is damaged.
+    """
+
+    __slots__ = ("_content", "_ordinal")
+    _content: Callable[[], Content]
+    _ordinal: int
+
+    @classmethod
+    def of(cls, place: Place, rank: int, full_wh: tuple[int, int], by: str, content: Callable[[], Content]) -> LateHit:
+        """A hit at a place that has a score."""
+        hit = cls.__new__(cls)
+        values = (("rank", rank), ("path", place.path), ("score", place.score), ("by", by), ("sha256", place.sha256))
+        for name, value in (*values, ("full_wh", full_wh), ("others", None), ("_content", content)):
+            object.__setattr__(hit, name, value)
+        object.__setattr__(hit, "_ordinal", place.ordinal)
+        return hit
+
+    def __getattr__(self, name: str) -> Any:
+        """What has not been looked at yet; slots that are filled never come here."""
+        if name not in _LATE:
+            raise AttributeError(name)
+        content = self._content()
+        row = None if self._ordinal == WHOLE_IMAGE else content.order.index(self._ordinal)
+        found = (content.detections, content.scores, row, None if row is None else content.crop_ids[row])
+        for late, value in zip(_LATE, found, strict=True):
+            object.__setattr__(self, late, value)
+        return found[_LATE.index(name)]
+
+
+_LATE = ("detections", "scores", "detection", "crop_id")
+
+
 def hits_of(reading: Reading, places: Sequence[Place], by: str) -> list[Hit]:
     """Hits in the order of their places, numbered from 1; damaged rows are errors."""
-    _check_files(reading.catalog, places)
-    contents = load_contents(reading, (place.sha256 for place in places))
-    return [_hit(rank, place, contents[place.sha256], by) for rank, place in enumerate(places, start=1)]
+    return hits_among(reading, places, by, heads_of(reading.catalog, "f.path", [place.path for place in places]))
 
 
-def _hit(rank: int, place: Place, content: Content, by: str) -> Hit:
-    row = None if place.ordinal == WHOLE_IMAGE else content.order.index(place.ordinal)
-    score = place.score
-    if score is None and row is not None:
-        score = float(content.scores.amogusness[row] if by == "amogusness" else content.detections.confidence[row])
-    return Hit(
-        rank=rank,
-        path=place.path,
-        score=score or 0.0,
-        by=by,
-        sha256=place.sha256,
-        full_wh=content.full_wh,
-        detections=content.detections,
-        scores=content.scores,
-        detection=row,
-        crop_id=None if row is None else content.crop_ids[row],
-    )
+def hits_among(reading: Reading, places: Sequence[Place], by: str, heads: Mapping[bytes, Head]) -> list[Hit]:
+    """The same, of places in files whose heads are known."""
+    contents: dict[str, rows.Row] = {}
+    for place in places:
+        file, content = heads.get(place.path, ((), ()))
+        if not content or content[0] != place.sha256:
+            raise rows.damaged("files", (place.path,))
+        rows.checked("files", file)
+        if place.sha256 not in contents:
+            contents[place.sha256] = rows.checked("contents", content)
+    found = _contents_of(reading, list(contents.values()))
+    return [_hit(rank, place, found[place.sha256], by) for rank, place in enumerate(places, start=1)]
 
 
-def _check_files(catalog: Catalog, places: Sequence[Place]) -> None:
-    for start in range(0, len(places), _CHUNK):
-        paths = [place.path for place in places[start : start + _CHUNK]]
-        sql = f"SELECT {rows.COLUMNS['files']}, checksum FROM files WHERE path IN ({', '.join('?' * len(paths))})"
-        for row in catalog.rows(sql, paths):
-            rows.checked("files", row)
+def heads_of(catalog: Catalog, column: str, values: Sequence[bytes | str]) -> dict[bytes, Head]:
+    """Live files of these values of a column, by path, with their contents; nothing of it checked yet."""
+    heads: dict[bytes, Head] = {}
+    for start in range(0, len(values), _CHUNK):
+        some = values[start : start + _CHUNK]
+        marks = ", ".join("?" * len(some))
+        for row in catalog.rows(f"{_HEADS} WHERE {column} IN ({marks}) AND f.state = 'indexed'", some):
+            heads[row[0]] = row[:_CONTENT_FROM], row[_CONTENT_FROM:]
+    return heads
+
+
+def _hit(rank: int, place: Place, content: LateContent, by: str) -> Hit:
+    if place.score is not None:
+        return LateHit.of(place, rank, content.full_wh, by, content)
+    known = content()
+    row = None if place.ordinal == WHOLE_IMAGE else known.order.index(place.ordinal)
+    score = 0.0
+    if row is not None:
+        score = float(known.scores.amogusness[row] if by == "amogusness" else known.detections.confidence[row])
+    return LateHit.of(replace(place, score=score), rank, content.full_wh, by, content)
 
 
 def load_contents(reading: Reading, sha256s: Iterable[str]) -> dict[str, Content]:
     """The contents that are known, by sha256, with all their findings."""
     keys = list(dict.fromkeys(sha256s))
-    loaded: dict[str, Content] = {}
+    heads: list[rows.Row] = []
     for start in range(0, len(keys), _CHUNK):
         some = keys[start : start + _CHUNK]
-        marks = ", ".join("?" * len(some))
-        heads = f"SELECT {rows.COLUMNS['contents']}, checksum FROM contents WHERE sha256 IN ({marks})"
-        grouped: dict[str, list[rows.Row]] = {}
-        for row in reading.catalog.stream(_FINDINGS.format(marks), some):
-            grouped.setdefault(row[0], []).append(row)
-        for row in reading.catalog.rows(heads, some):
-            head = rows.checked("contents", row)
-            loaded[head[0]] = _content(reading, head, grouped.get(head[0], []))
-    return loaded
+        sql = (
+            f"SELECT {rows.COLUMNS['contents']}, checksum FROM contents WHERE sha256 IN ({', '.join('?' * len(some))})"
+        )
+        heads += [rows.checked("contents", row) for row in reading.catalog.rows(sql, some)]
+    return {key: late() for key, late in _contents_of(reading, heads).items()}
+
+
+class LateContent:
+    """The rows of one picture's findings, made into a `Content` by the first call.
+
+    Args:
+        reading: the names of columns.
+        head: the checked row of `contents`.
+        found: its findings with their scores, each with its checksum.
+    """
+
+    __slots__ = ("_found", "_head", "_known", "_reading")
+
+    def __init__(self, reading: Reading, head: rows.Row, found: Sequence[rows.Row]) -> None:
+        self._reading, self._head, self._found = reading, head, found
+        self._known: Content | None = None
+
+    @property
+    def full_wh(self) -> tuple[int, int]:
+        """Width and height of the upright picture in pixels."""
+        return self._head[1], self._head[2]
+
+    def __call__(self) -> Content:
+        """The picture with its findings.
+
+        Raises:
+            IndexStateError: one of the rows is damaged.
+        """
+        if self._known is None:
+            self._known = _content(self._reading, self._head, self._found)
+            self._found = ()
+        return self._known
+
+
+def _contents_of(reading: Reading, heads: Sequence[rows.Row]) -> dict[str, LateContent]:
+    """By sha256, for the checked rows of some contents."""
+    grouped: dict[str, list[rows.Row]] = {head[0]: [] for head in heads}
+    with_findings = [head[0] for head in heads if head[4]]
+    for start in range(0, len(with_findings), _CHUNK):
+        some = with_findings[start : start + _CHUNK]
+        for row in reading.catalog.rows(_FINDINGS.format(", ".join("?" * len(some))), some):
+            grouped[row[0]].append(row)
+    return {head[0]: LateContent(reading, head, grouped[head[0]]) for head in heads}
 
 
 _SCORES_FROM = len(rows.COLUMNS["detections"].split(", ")) + 1
 _FINDINGS = (
-    f"SELECT {', '.join(f'd.{name}' for name in rows.COLUMNS['detections'].split(', '))}, d.checksum, "
-    f"{', '.join(f's.{name}' for name in rows.COLUMNS['scores'].split(', '))}, s.checksum "
+    f"SELECT {_selected('d', 'detections')}, {_selected('s', 'scores')} "
     "FROM detections d LEFT JOIN scores s ON s.detection = d.id WHERE d.sha256 IN ({}) ORDER BY d.sha256, d.ordinal"
 )
 

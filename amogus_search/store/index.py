@@ -264,8 +264,8 @@ class Index:
         self, query: NDArray[np.float32], k: int, kinds: Sequence[Kind] = ("image", "detection")
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """(m,) ids of the live regions most similar to (d,), and (m,) similarities; m = min(k, how many there are)."""
-        with self._catalog.snapshot():
-            return self._searcher.search(np.asarray(query), k, tuple(kinds))
+        found = self._catalog.steady(lambda: self._searcher.search(query, k, tuple(kinds)))
+        return np.asarray([near[-1] for near in found], np.int64), np.asarray([-near[0] for near in found], np.float64)
 
     def count_findings(self, min_amogusness: float | None, min_confidence: float | None = None) -> tuple[int, int]:
         """How many findings of live files reach the minimums, and how many files they are in."""

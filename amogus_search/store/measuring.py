@@ -102,9 +102,9 @@ def _asked(searcher: Searcher, truth: Truth, regions: NDArray[np.int64], limit: 
     milliseconds = []
     for row, query in enumerate(truth.queries[:limit]):
         started = time.perf_counter()
-        ids, _ = searcher.search(query, TOP + 1, _KINDS)
+        near = searcher.search(query, TOP + 1, _KINDS)
         milliseconds.append((time.perf_counter() - started) * 1000)
-        found[row, : len(ids)] = ids
+        found[row, : len(near)] = [region[-1] for region in near]
     return round(float(truth.named(regions).recalls(found)[-1]), 4), round(median(milliseconds), 3)
 
 

@@ -43,8 +43,8 @@ class OpenedStructure:
 
     def candidates(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         """Ids of the regions that are proposed for k results to a (d,) unit vector, as good as the structure knows."""
-        found, _ = self._loaded.structure.search(query[None], self.candidate_count(k), effort=self.effort(k))
-        return np.asarray(self._loaded.regions[found[0][found[0] >= 0]])
+        found, _ = self._loaded.structure.search_one(query, self.candidate_count(k), self.effort(k))
+        return np.asarray(self._loaded.ids([row for row in found if row >= 0]), np.int64)
 
     def raw(self, k: int, minus: int = 0) -> Callable[[NDArray[np.float32]], NDArray[np.int64]]:
         """A function that asks FAISS itself for k results, by the same file read into memory; ids less a number.

@@ -23,7 +23,6 @@ _ROUNDING = 1e-5
 _ROUNDING_FP16 = 2e-3
 """The same, times the root of the dimension, of products with vectors that were rounded to float16 once more: their
 errors of 2**-12 a number have any sign, and this is some ten times what is left of them in a sum."""
-_NONE = np.zeros(0, np.int64)
 TOP = 10
 """For how many results `effort` and `candidates` of a structure were found."""
 
@@ -41,16 +40,38 @@ class Masks:
 class Proposals:
     """Regions to be looked up.
 
-    ids:       (m,) int64
+    ids:       m of them
     floor:     a region that was not proposed is at most so similar, as far as the structure can tell
     is_all:    every region was proposed
     near_from: a query whose best is less similar lies far from all regions, and should be asked as such
     """
 
-    ids: NDArray[np.int64]
+    ids: list[int]
     floor: float
     is_all: bool
     near_from: float = -math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """How a structure is asked for so many regions, and what its answer means.
+
+    rows:      those that may be proposed; None: all
+    within:    how many these are
+    asked:     how many are wanted of it
+    effort:    its knob
+    rounding:  what is not proposed is at most so much more similar than the last that is; None: nothing is known of it
+    is_all:    whether an answer of fewer than `asked` is all there is
+    near_from: as in `Proposals`
+    """
+
+    rows: range | NDArray[np.bool_] | None
+    within: int
+    asked: int
+    effort: int
+    rounding: float | None
+    is_all: bool
+    near_from: float
 
 
 class Proposer:
@@ -67,6 +88,7 @@ class Proposer:
         self._tail = tail
         self._dead = dead
         self._alive: NDArray[np.bool_] | None = None
+        self._ways: dict[tuple[int, int, bool, bool, bool], _Way] = {}
 
     @property
     def population(self) -> int:
@@ -85,39 +107,44 @@ class Proposer:
         """
         parts = [] if self._tail.is_empty else [self._of_tail(unit, k * 4**turn, masks)]
         if self._loaded is not None:
-            parts.append(self._of_structure(self._loaded, unit, k, turn, masks, far=far))
+            parts.append(_of_structure(self._loaded, unit, self._way(self._loaded, k, turn, masks, far=far)))
         if len(parts) == 1:
             return parts[0]
         return Proposals(
-            np.concatenate([_NONE, *(part.ids for part in parts)]),
+            [key for part in parts for key in part.ids],
             max((part.floor for part in parts if not part.is_all), default=-math.inf),
             all(part.is_all for part in parts),
             max((part.near_from for part in parts), default=-math.inf),
         )
 
-    def _of_structure(
-        self, loaded: Loaded, unit: NDArray[np.float32], k: int, turn: int, masks: Masks, *, far: bool
-    ) -> Proposals:
+    def _way(self, loaded: Loaded, k: int, turn: int, masks: Masks, *, far: bool) -> _Way:
+        """Found out once for each number of results: thinking of it takes as long as a tenth of a search."""
+        if masks.allowed is not None:
+            return self._new_way(loaded, k, turn, masks, far=far)
+        key = (k, turn, masks.detections, masks.images, far)
+        if key not in self._ways:
+            self._ways[key] = self._new_way(loaded, k, turn, masks, far=far)
+        return self._ways[key]
+
+    def _new_way(self, loaded: Loaded, k: int, turn: int, masks: Masks, *, far: bool) -> _Way:
+        settings, lists = loaded.generation.settings, loaded.structure.lists
         rows = self._rows(loaded, masks)
         within = loaded.generation.count if rows is None else len(rows) if isinstance(rows, range) else int(rows.sum())
-        if not within:
-            return Proposals(_NONE, -math.inf, True)
-        settings = loaded.generation.settings
-        is_exact = bool(settings["is_exact"])
-        asked = min(within, candidates(settings, k * 4**turn, far=far))
         share = within / loaded.generation.count
-        effort = effort_for(settings, loaded.structure.lists, k * 16**turn, share, far=far)
-        found, values = loaded.structure.search(unit[None], asked, effort=effort, rows=rows)
-        proposed = found[0] if found[0, -1] >= 0 else found[0][found[0] >= 0]  # -1 stands behind the others
-        # One that may skip regions says nothing about those; it is asked again only if too few are found.
-        floor = -math.inf
-        if is_exact and len(proposed):
-            rounding = _ROUNDING if settings["structure"] == "Flat" else _ROUNDING_FP16 / math.sqrt(len(unit))
-            floor = float(values[0, len(proposed) - 1]) + rounding
-        looked_at_all = is_exact or (loaded.structure.lists and effort >= loaded.structure.lists)
-        is_all = len(proposed) >= within or (bool(looked_at_all) and len(proposed) < asked)
-        near_from = -math.inf if far else float(settings["search"].get("near_from", -math.inf))
-        return Proposals(loaded.regions[proposed], floor, is_all, near_from)
+        effort = effort_for(settings, lists, k * 16**turn, share, far=far) if within else 0
+        rounding = None  # one that may skip regions says nothing about those; it is asked again if too few are found
+        if settings["is_exact"]:
+            dimension = loaded.structure.dimension
+            rounding = _ROUNDING if settings["structure"] == "Flat" else _ROUNDING_FP16 / math.sqrt(dimension)
+        return _Way(
+            rows=rows,
+            within=within,
+            asked=min(within, candidates(settings, k * 4**turn, far=far)),
+            effort=effort,
+            rounding=rounding,
+            is_all=bool(settings["is_exact"]) or bool(lists and effort >= lists),
+            near_from=-math.inf if far else float(settings["search"].get("near_from", -math.inf)),
+        )
 
     def _rows(self, loaded: Loaded, masks: Masks) -> range | NDArray[np.bool_] | None:
         """The rows of the structure that may be proposed: all, a range, or those of a mask."""
@@ -136,7 +163,7 @@ class Proposer:
 
     def _of_tail(self, unit: NDArray[np.float32], k: int, masks: Masks) -> Proposals:
         wanted = k + _SPARE
-        ids, products = [_NONE], [np.zeros(0, np.float32)]
+        ids, products = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
         is_all = True
         for block in self._tail.blocks():
             found = block.vectors @ unit
@@ -154,7 +181,7 @@ class Proposer:
             best = np.argpartition(-similar, wanted)[:wanted]
             every, similar, is_all = every[best], similar[best], False
         floor = float(similar.min()) + _ROUNDING if len(similar) else -math.inf
-        return Proposals(every, floor, is_all)
+        return Proposals(every.tolist(), floor, is_all)
 
     def _may(self, block: Block, masks: Masks) -> NDArray[np.bool_] | None:
         if masks.detections and masks.images and masks.allowed is None and not len(self._dead):
@@ -165,6 +192,17 @@ class Proposer:
         if masks.allowed is not None:
             may &= np.isin(block.ids, masks.allowed)
         return may
+
+
+def _of_structure(loaded: Loaded, unit: NDArray[np.float32], way: _Way) -> Proposals:
+    if not way.within:
+        return Proposals([], -math.inf, True)
+    found, values = loaded.structure.search_one(unit, way.asked, way.effort, way.rows)
+    if found[-1] < 0:  # -1 stands behind the others
+        found = [row for row in found if row >= 0]
+    floor = -math.inf if way.rounding is None or not found else float(values[len(found) - 1]) + way.rounding
+    is_all = len(found) >= way.within or (way.is_all and len(found) < way.asked)
+    return Proposals(loaded.ids(found), floor, is_all, way.near_from)
 
 
 def _marked(loaded: Loaded, ids: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,12 @@ from amogus_search.store.proposals import Masks, Proposer
 from amogus_search.store.tail import Tail
 
 Kind: TypeAlias = Literal["image", "detection"]
-Found: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]
-"""Region ids and similarities, best first."""
-_Key: TypeAlias = tuple[float, str, str, int]
-"""Minus the similarity, then kind, content and place: sorts as answers are ordered, whatever the ids are."""
+Near: TypeAlias = tuple[float, str, str, int, int]
+"""A region that was compared: minus its similarity, kind, content, place (ordinal) and id.
+
+They sort as answers are ordered, whatever the ids are."""
+Found: TypeAlias = list[Near]
+"""Regions, best first."""
 
 _CHUNK = 500
 _STEP = 16
@@ -35,8 +37,27 @@ _FEW = 2_000
 """Regions that are rather compared one by one than searched for among others."""
 _TURNS = 6
 """How often a structure is asked for more before everything is compared."""
+_UNIT = 1e-6
+"""A vector is taken for one of length 1 up to this difference: what is rounded to float32 often is that far from it."""
 _COLUMNS = f"SELECT {rows.COLUMNS['vectors']}, checksum, id FROM vectors v WHERE"
 _LIVE = "NOT EXISTS (SELECT 1 FROM orphans o WHERE o.sha256 = v.sha256)"
+_BY_ID = tuple(
+    f"{_COLUMNS} v.id IN ({', '.join('?' * count)}) AND {_LIVE}" for count in range(_STEP, _CHUNK + _STEP, _STEP)
+)
+"""What finds 16, 32, ... regions by their ids."""
+
+
+class _Asked(NamedTuple):
+    """A question.
+
+    vector: (d,) of any length
+    length: of that
+    unit:   (d,) of length 1, as a search structure is asked
+    """
+
+    vector: NDArray[np.float64]
+    length: float
+    unit: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,35 +101,34 @@ class Searcher:
             UsageError: the index has no vectors, or of another dimension; or the query is zero or not finite.
         """
         state = self._current()
-        unit = _unit(query, state.dimension)
+        asked = _asked(query, state.dimension)
         if allowed is not None and len(allowed) <= _FEW:
-            return _best(self._of_kinds(self._look_up(allowed.tolist(), unit), kinds), k)
+            return _best([near for near in self._look_up(allowed.tolist(), asked) if near[1] in kinds], k)
         masks = Masks("detection" in kinds, "image" in kinds, allowed)
         if k is None or k > state.proposer.population // 4:
-            return _best(self._everything(unit, masks), k)
-        return self._proposed(state.proposer, unit, k, masks)
+            return _best(self._everything(asked, masks), k)
+        return self._proposed(state.proposer, asked, k, masks)
 
     def among(self, query: NDArray[np.float32], ids: Sequence[int]) -> Found:
         """The live ones of these regions, compared one by one, in the order and with the errors of `search`."""
-        return _best(self._look_up(ids, _unit(query, self._current().dimension)), len(ids))
+        return _best(self._look_up(ids, _asked(query, self._current().dimension)), None)
 
-    def _proposed(self, proposer: Proposer, unit: NDArray[np.float64], k: int, masks: Masks) -> Found:
-        keys: dict[int, _Key] = {}
+    def _proposed(self, proposer: Proposer, asked: _Asked, k: int, masks: Masks) -> Found:
+        found: Found = []
         known: set[int] = set()
         turn, far = 0, False
         while turn < _TURNS:
-            proposals = proposer.propose(unit.astype(np.float32), k, turn, masks, far=far)
-            new = [key for key in dict.fromkeys(proposals.ids.tolist()) if key not in known]
-            known.update(new)
-            keys.update(self._look_up(new, unit))
-            found = _best(keys, k)
-            if not proposals.is_all and (not len(found[0]) or found[1][0] < proposals.near_from):
+            proposals = proposer.propose(asked.unit, k, turn, masks, far=far)
+            new = set(proposals.ids) - known
+            known |= new
+            found = _best([*found, *self._look_up(sorted(new), asked)], k)
+            if not proposals.is_all and (not found or -found[0][0] < proposals.near_from):
                 far = True
                 continue
-            if proposals.is_all or (len(found[0]) == k and found[1][-1] > proposals.floor):
+            if proposals.is_all or (len(found) == k and -found[-1][0] > proposals.floor):
                 return found
             turn += 1
-        return _best(self._everything(unit, masks), k)  # a graph may have parts that no way leads to
+        return _best(self._everything(asked, masks), k)  # a graph may have parts that no way leads to
 
     def _current(self) -> _State:
         """What there is to search, read again only if something was committed since."""
@@ -126,26 +146,24 @@ class Searcher:
         self._tail.follow()
         return Proposer(loaded, self._tail, liveness.dead_ids(self._catalog, number))
 
-    def _everything(self, unit: NDArray[np.float64], masks: Masks) -> dict[int, _Key]:
+    def _everything(self, asked: _Asked, masks: Masks) -> Found:
         kinds = [name for name, wanted in (("detection", masks.detections), ("image", masks.images)) if wanted]
-        found = self._catalog.stream(f"{_COLUMNS} {_LIVE} AND v.kind IN ({_marks(kinds)})", kinds)
-        keys = _keys(found, unit)
+        rows_found = self._catalog.stream(f"{_COLUMNS} {_LIVE} AND v.kind IN ({_marks(kinds)})", kinds)
+        found = _compared_in_pieces(rows_found, asked)
         allowed = None if masks.allowed is None else set(masks.allowed.tolist())
-        return keys if allowed is None else {key: value for key, value in keys.items() if key in allowed}
+        return found if allowed is None else [near for near in found if near[-1] in allowed]
 
-    def _look_up(self, ids: Sequence[int], unit: NDArray[np.float64]) -> dict[int, _Key]:
-        keys: dict[int, _Key] = {}
+    def _look_up(self, ids: Sequence[int], asked: _Asked) -> Found:
+        found: Found = []
         for start in range(0, len(ids), _CHUNK):
             some = list(ids[start : start + _CHUNK])
+            statement = _BY_ID[(len(some) - 1) // _STEP]
             some += [-1] * (-len(some) % _STEP)
-            keys.update(_keys(self._catalog.rows(f"{_COLUMNS} v.id IN ({_marks(some)}) AND {_LIVE}", some), unit))
-        return keys
-
-    def _of_kinds(self, keys: dict[int, _Key], kinds: Sequence[Kind]) -> dict[int, _Key]:
-        return {key: value for key, value in keys.items() if value[1] in kinds}
+            found += _compared(self._catalog.rows(statement, some), asked)
+        return found
 
 
-def _unit(query: NDArray[np.float32], dimension: int | None) -> NDArray[np.float64]:
+def _asked(query: NDArray[np.float32], dimension: int | None) -> _Asked:
     if dimension is None:
         raise UsageError("the index has no vectors to compare with", "make it with an embedder, or query without text")
     wide = np.asarray(query, np.float64)
@@ -154,42 +172,40 @@ def _unit(query: NDArray[np.float32], dimension: int | None) -> NDArray[np.float
             f"the query has shape {wide.shape}, the index holds vectors of {dimension} numbers",
             "use the embedder that the index was made with",
         )
-    length = math.sqrt(float(np.dot(wide, wide)))
+    length = math.sqrt(wide.dot(wide))
     if not math.isfinite(length) or length == 0:
         raise UsageError("the query vector is zero or not finite")
-    return np.asarray(wide / length)
+    is_unit = abs(length - 1) < _UNIT
+    return _Asked(wide, length, np.asarray(wide if is_unit else wide / length, np.float32))
 
 
 def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _keys(found: Iterable[rows.Row], unit: NDArray[np.float64]) -> dict[int, _Key]:
-    """Where each region of the given rows (checksum and id last) comes in the answer."""
-    keys: dict[int, _Key] = {}
+def _compared_in_pieces(found: Iterable[rows.Row], asked: _Asked) -> Found:
+    """The same as `_compared`, of many rows."""
+    compared: Found = []
     waiting: list[rows.Row] = []
     for row in found:
-        rows.checked("vectors", row[:-1])
         waiting.append(row)
         if len(waiting) == _CHUNK:
-            keys.update(_compared(waiting, unit))
+            compared += _compared(waiting, asked)
             waiting = []
-    keys.update(_compared(waiting, unit))
-    return keys
+    return compared + _compared(waiting, asked)
 
 
-def _compared(found: Sequence[rows.Row], unit: NDArray[np.float64]) -> dict[int, _Key]:
+def _compared(found: Sequence[rows.Row], asked: _Asked) -> Found:
+    """Checked rows (checksum and id last) with their similarities, in any order."""
     if not found:
-        return {}
-    vectors = rows.unit_vectors([row[3] for row in found])
-    # Row by row and not by a matrix product, whose rounding depends on how many rows there are.
-    similarities = np.sum(vectors * unit, axis=1)
-    return {
-        row[-1]: (-float(similarity), row[0], row[1], row[2])
-        for row, similarity in zip(found, similarities, strict=True)
-    }
+        return []
+    rows.check_vectors(found)
+    products = rows.similarities([row[3] for row in found], asked.vector, asked.length)
+    return [
+        (-product, kind, sha256, ordinal, key)
+        for product, (kind, sha256, ordinal, _, _, key) in zip(products, found, strict=True)
+    ]
 
 
-def _best(keys: dict[int, _Key], k: int | None) -> Found:
-    ids = sorted(keys, key=keys.__getitem__)[:k]
-    return np.asarray(ids, np.int64), np.asarray([-keys[key][0] for key in ids], np.float64)
+def _best(found: Found, k: int | None) -> Found:
+    return sorted(found)[:k]

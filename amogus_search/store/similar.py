@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from amogus_search.core.types import Hit
 from amogus_search.errors import UsageError
 from amogus_search.store import rows
 from amogus_search.store.catalog import Catalog
-from amogus_search.store.hits import Place, Reading, Wanted, first_of_each, hits_of
+from amogus_search.store.hits import Head, Place, Reading, Wanted, first_of_each, heads_of, hits_among, hits_of
 from amogus_search.store.searching import Found, Kind, Searcher
 
 _CHUNK = 500
@@ -42,18 +43,31 @@ def similar(reading: Reading, searcher: Searcher, query: Query, n: int | None, w
     While too few of those looked at meet the conditions, several times as many are looked at; as soon as fewer than
     that meet the conditions at all, just these are compared instead, one by one.
     """
-    with reading.catalog.snapshot():
-        asked = None if n is None and query.least is None else 4 * (n or 0) + _FIRST
-        while True:
-            found = searcher.search(query.vector, asked, query.kinds)
-            places = _places(reading, query, found, wanted)
-            if asked is None or _is_enough(query, found, places, n, asked):
-                return hits_of(reading, places[:n], "similarity")
-            asked *= _step(len(places), n)
-            few = _survivors(reading, query, wanted, asked)
-            if few is not None:
-                places = _places(reading, query, searcher.among(query.vector, few), wanted)
-                return hits_of(reading, places[:n], "similarity")
+    return reading.catalog.steady(lambda: _similar(reading, searcher, query, n, wanted))
+
+
+def _similar(reading: Reading, searcher: Searcher, query: Query, n: int | None, wanted: Wanted) -> list[Hit]:
+    asked = None if n is None and query.least is None else _first(query, n or 0, wanted)
+    while True:
+        found = searcher.search(query.vector, asked, query.kinds)
+        places, heads = _places(reading, query, found, wanted)
+        if asked is None or _is_enough(query, found, places, n, asked):
+            break
+        asked *= _step(len(places), n)
+        few = _survivors(reading, query, wanted, asked)
+        if few is not None:
+            places, heads = _places(reading, query, searcher.among(query.vector, few), wanted)
+            break
+    if heads is None:
+        return hits_of(reading, places[:n], "similarity")
+    return hits_among(reading, places[:n], "similarity", heads)
+
+
+def _first(query: Query, n: int, wanted: Wanted) -> int:
+    """Regions to look at before more are: one beyond those wanted shows that no other is as similar as the last."""
+    if wanted.has_conditions or query.least is not None:
+        return 4 * n + _FIRST
+    return n + 1 + (n // 2 if query.by_image else 0)
 
 
 def _step(found: int, n: int | None) -> int:
@@ -63,20 +77,40 @@ def _step(found: int, n: int | None) -> int:
 
 def _is_enough(query: Query, found: Found, places: list[Place], n: int | None, asked: int) -> bool:
     """Whether looking at more regions cannot change the first n places."""
-    ids, similarities = found
-    if len(ids) < asked or (query.least is not None and similarities[-1] < query.least):
+    if len(found) < asked or (query.least is not None and -found[-1][0] < query.least):
         return True
     # Regions as similar as the last one may not have been looked at yet.
-    return n is not None and len(places) >= n and (places[n - 1].score or 0.0) > similarities[-1]
+    return n is not None and len(places) >= n and (places[n - 1].score or 0.0) > -found[-1][0]
 
 
-def _places(reading: Reading, query: Query, found: Found, wanted: Wanted) -> list[Place]:
-    ids, similarities = found
+def _places(
+    reading: Reading, query: Query, found: Found, wanted: Wanted
+) -> tuple[list[Place], dict[bytes, Head] | None]:
+    """What meets the conditions, and the heads of all its files if they came with it."""
     if query.least is not None:
-        good = similarities >= query.least
-        ids, similarities = ids[good], similarities[good]
-    located = _located(reading, ids, similarities, wanted)
-    return list(first_of_each(located)) if query.by_image else located
+        found = [near for near in found if -near[0] >= query.least]
+    heads = None
+    if wanted.has_conditions or len(found) > _CHUNK:
+        located = _located(reading, found, wanted)
+    else:
+        heads = heads_of(reading.catalog, "f.sha256", list(dict.fromkeys(near[2] for near in found)))
+        located = _in_files(found, heads)
+    return (list(first_of_each(located)) if query.by_image else located), heads
+
+
+def _in_files(found: Found, heads: Mapping[bytes, Head]) -> list[Place]:
+    """The places of regions without conditions; equally similar ones by path and ordinal."""
+    paths: dict[str, list[bytes]] = {}
+    for path, (_, content) in heads.items():
+        paths.setdefault(content[0], []).append(path)
+    places = [
+        Place(path, sha256, ordinal, -minus) for minus, _, sha256, ordinal, _ in found for path in paths.get(sha256, ())
+    ]
+    return _ordered(places)
+
+
+def _ordered(places: list[Place]) -> list[Place]:
+    return sorted(places, key=lambda place: (-(place.score or 0.0), place.path, place.ordinal))
 
 
 def _survivors(reading: Reading, query: Query, wanted: Wanted, limit: int) -> list[int] | None:
@@ -94,23 +128,22 @@ def _survivors(reading: Reading, query: Query, wanted: Wanted, limit: int) -> li
     return None if len(found) > limit else found
 
 
-def _located(
-    reading: Reading, ids: NDArray[np.int64], similarities: NDArray[np.float64], wanted: Wanted
-) -> list[Place]:
+def _located(reading: Reading, found: Found, wanted: Wanted) -> list[Place]:
     """The places of regions that meet the conditions; equally similar ones by path and ordinal."""
     condition, values = wanted.condition()
-    score = dict(zip(ids.tolist(), similarities.tolist(), strict=True))
+    score = {near[-1]: -near[0] for near in found}
+    ids = list(score)
     places = []
     for start in range(0, len(ids), _CHUNK):
-        some = ids[start : start + _CHUNK].tolist()
+        some = ids[start : start + _CHUNK]
         sql = (
             "SELECT v.id, f.path, v.sha256, v.ordinal FROM vectors v CROSS JOIN contents c ON c.sha256 = v.sha256 "
             f"CROSS JOIN files f ON f.sha256 = v.sha256 {_FINDING} "
             f"WHERE v.id IN ({', '.join('?' * len(some))}) AND {condition}"
         )
-        found = reading.catalog.rows(sql, [*some, *values])
-        places += [Place(path, sha256, ordinal, score[key]) for key, path, sha256, ordinal in found]
-    return sorted(places, key=lambda place: (-(place.score or 0.0), place.path, place.ordinal))
+        met = reading.catalog.rows(sql, [*some, *values])
+        places += [Place(path, sha256, ordinal, score[key]) for key, path, sha256, ordinal in met]
+    return _ordered(places)
 
 
 def region_vector(catalog: Catalog, region: str) -> NDArray[np.float32]:

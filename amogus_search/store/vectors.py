@@ -7,22 +7,31 @@ differs (faiss-cpu 1.15.1: other bytes for each number), and the same regions mu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.core.types import Vectors
 from amogus_search.errors import IndexStateError, MissingExtraError, UsageError
+from amogus_search.store.faiss_search import Asking, OneQuery, Rows, inner, knob
 
-GPU_AFTER = 32
-"""Searches after which a process is taken for one that stays, and the structure is copied to a GPU if there is one."""
+STAYS_AFTER = 32
+"""Searches after which a process is taken for one that stays: the structure is copied to a GPU, or into large pages."""
+_KEPT = 8
+"""Ways to ask that are kept ready: for each, some numbers of memory."""
 _GPU_MOST = 1024
 """Results of one search that FAISS gives on any GPU."""
+Again: TypeAlias = Callable[[], NDArray[np.uint8] | None]
+"""Gives the bytes of a file that is mapped, in memory of this process; None: they shall not be there."""
 _INNER_PRODUCT_IS_USED = re.compile(r"Flat|SQfp16")
+
+
+def never() -> None:
+    """No bytes of anything."""
 
 
 def require() -> Any:
@@ -117,12 +126,13 @@ class Builder:
             return None
 
 
-def opened(source: Path | bytes, row_count: int, dimension: int) -> SearchStructure:
+def opened(source: Path | bytes, row_count: int, dimension: int, again: Again = never) -> SearchStructure:
     """The search structure in a file that the caller has found to be as it was written; mapped, not read.
 
     Args:
         source: the file, or its bytes.
         row_count, dimension: what it must hold.
+        again: asked once, when many a question came.
 
     Raises:
         IndexStateError: it holds something else.
@@ -137,16 +147,17 @@ def opened(source: Path | bytes, row_count: int, dimension: int) -> SearchStruct
         raise IndexStateError("the search file cannot be read by FAISS") from error
     if (index.ntotal, index.d) != (row_count, dimension):
         raise IndexStateError(f"the search file holds {index.ntotal} vectors of {index.d} numbers")
-    return SearchStructure(index)
+    return SearchStructure(index, again)
 
 
 def read_whole(path: Path, effort: int) -> Callable[[NDArray[np.float32], int], NDArray[np.int64]]:
     """FAISS' own search for one (d,) vector and k results, nothing of ours around it: to measure by."""
-    structure = SearchStructure(require().read_index(str(path)))
-    index, parameters = structure._index, structure._parameters(effort, 1, {})
+    faiss = require()
+    index = faiss.read_index(str(path))
+    asking = Asking(faiss, index, effort, 1)
 
     def ask(query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-        return np.asarray(index.search(query[None], k, params=parameters)[1][0])
+        return np.asarray(index.search(query[None], k, params=asking.parameters)[1][0])
 
     return ask
 
@@ -156,37 +167,38 @@ class SearchStructure:
 
     Args:
         index: FAISS' own object.
+        again: as for `opened`.
     """
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, again: Again = never) -> None:
         self._faiss = require()
         self._index = index
+        self._again = again
+        self._bytes: NDArray[np.uint8] | None = None
         self._searches = 0
         self._gpu: Any = None
-        self._plain: tuple[tuple[int, int], Any] = ((-1, -1), None)
+        self._ones: dict[tuple[int, int, int], OneQuery] = {}
         self._lists: int | None = None
+
+    @property
+    def dimension(self) -> int:
+        """Numbers a vector."""
+        return int(self._index.d)
 
     @property
     def lists(self) -> int:
         """Lists of an inverted file; 0 where there are none."""
         if self._lists is None:
-            self._lists = int(self._inner().nlist) if self._is_inverted() else 0
+            self._lists = int(inner(self._faiss, self._index).nlist) if self.knob == "nprobe" else 0
         return self._lists
 
     @property
     def knob(self) -> str | None:
         """What trades time for recall: nprobe, efSearch, or None where there is nothing to turn."""
-        if self._is_inverted():
-            return "nprobe"
-        return "efSearch" if isinstance(self._inner(), self._faiss.IndexHNSW) else None
+        return knob(self._faiss, self._index)
 
     def search(
-        self,
-        queries: NDArray[np.float32],
-        k: int,
-        *,
-        effort: int = 0,
-        rows: range | NDArray[np.bool_] | None = None,
+        self, queries: NDArray[np.float32], k: int, *, effort: int = 0, rows: Rows = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """(m, k) row numbers for (m, d) queries, best first, -1 where there are no more, and FAISS' (m, k) values.
 
@@ -194,72 +206,46 @@ class SearchStructure:
             queries: unit vectors.
             k: how many.
             effort: the knob's value.
-            rows: only these rows, as a range or an (n,) mask; None: all.
+            rows: only these.
         """
-        queries = np.ascontiguousarray(queries, np.float32)
-        self._searches += 1
-        index = self._index
-        if rows is None and k <= _GPU_MOST:
-            index = self._on_gpu() or index
-        selector, _kept = self._selector(rows)
-        if selector is None:
-            if self._plain[0] != (effort, k):
-                self._plain = ((effort, k), self._parameters(effort, k, {}))
-            parameters = self._plain[1]
-        else:
-            parameters = self._parameters(effort, k, {"sel": selector})
-        values, found = index.search(queries, k, params=parameters)
+        self._count()
+        index = self._index if self._gpu is None or rows is not None or k > _GPU_MOST else self._gpu
+        asking = Asking(self._faiss, self._index, effort, k, rows)
+        values, found = index.search(np.ascontiguousarray(queries, np.float32), k, params=asking.parameters)
         return found, values
 
-    def _selector(self, rows: range | NDArray[np.bool_] | None) -> tuple[Any, Any]:
-        """What lets only some rows through, and the memory that it looks at."""
-        if rows is None or (isinstance(rows, range) and len(rows) == self._index.ntotal):
-            return None, None
-        if isinstance(rows, range):
-            return self._faiss.IDSelectorRange(rows.start, rows.stop), None
-        bits = np.packbits(rows, bitorder="little")
-        return self._faiss.IDSelectorBitmap(bits), bits
+    def search_one(
+        self, query: NDArray[np.float32], k: int, effort: int, rows: Rows = None
+    ) -> tuple[list[int], NDArray[np.float32]]:
+        """What `search` gives for one (d,) query; the values are overwritten by the next.
 
-    def _parameters(self, effort: int, k: int, only: Mapping[str, Any]) -> Any:
-        index = self._index
-        if isinstance(index, self._faiss.IndexRefine):
-            base = self._inner_parameters(effort, k, only)
-            return self._faiss.IndexRefineSearchParameters(k_factor=4.0, base_index_params=base, **only)
-        inner = self._inner_parameters(effort, k, only)
-        if isinstance(index, self._faiss.IndexPreTransform):
-            return self._faiss.SearchParametersPreTransform(index_params=inner)
-        return inner
+        Quickest if it was asked with the same numbers and the same object for `rows` before.
+        """
+        if self._gpu is not None:
+            found, values = self.search(query[None], k, effort=effort, rows=rows)
+            return found[0].tolist(), values[0]
+        self._count()
+        key = (effort, k, id(rows))
+        one = self._ones.get(key)
+        if one is None:
+            if len(self._ones) >= _KEPT:
+                self._ones.clear()
+            one = OneQuery(self._faiss, self._index, k, Asking(self._faiss, self._index, effort, k, rows))
+            self._ones[key] = one  # as long as it is there, no other `rows` has this id
+        return one.search(query)
 
-    def _inner_parameters(self, effort: int, k: int, only: Mapping[str, Any]) -> Any:
-        knob = self.knob
-        if knob == "nprobe":
-            return self._faiss.SearchParametersIVF(nprobe=max(1, min(effort, self.lists)), **only)
-        if knob == "efSearch":
-            return self._faiss.SearchParametersHNSW(efSearch=max(effort, k), **only)
-        return self._faiss.SearchParameters(**only)
-
-    def _inner(self) -> Any:
-        """The structure behind projections and refinements."""
-        index = self._index
-        while True:
-            if isinstance(index, self._faiss.IndexRefine):
-                index = self._faiss.downcast_index(index.base_index)
-            elif isinstance(index, self._faiss.IndexPreTransform):
-                index = self._faiss.downcast_index(index.index)
-            else:
-                return index
-
-    def _is_inverted(self) -> bool:
-        return isinstance(self._inner(), self._faiss.IndexIVF)
-
-    def _on_gpu(self) -> Any:
-        """The copy on a GPU, once it pays and if FAISS can make one."""
-        if self._searches == GPU_AFTER and gpu_count(self._faiss):
-            try:
+    def _count(self) -> None:
+        """Take note of a search; after many, go to where searching is quicker, if there is room."""
+        self._searches += 1
+        if self._searches != STAYS_AFTER:
+            return
+        with suppress(RuntimeError):  # no room there, or a structure that GPUs do not know
+            if gpu_count(self._faiss):
                 self._gpu = self._faiss.index_cpu_to_all_gpus(self._index)
-            except RuntimeError:
-                self._gpu = None  # no room there, or a structure that GPUs do not know
-        return self._gpu
+            elif (found := self._again()) is not None:
+                reader = self._faiss.ZeroCopyIOReader(self._faiss.swig_ptr(found), len(found))
+                self._index, self._bytes = self._faiss.read_index(reader), found
+                self._ones.clear()
 
 
 def gpu_count(faiss: Any) -> int:

@@ -76,3 +76,61 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path, make):
     with pytest.raises(IndexStateError, match="file") as caught:
         make.create(tmp_path / "file" / "i")
     assert "--index" in caught.value.hint
+
+
+def test_a_steady_read_is_done_again_if_something_was_committed_meanwhile(index, make):
+    """Half of it may have been read before and half after that."""
+    index.write(added=[make.image("a.jpg", (0.9,))])
+    with Index.open(index.folder) as reader:
+        catalog = reader._catalog
+        with catalog.snapshot():
+            pass
+        seen, depths = [], []
+
+        def count():
+            before = catalog.number("SELECT count(*) FROM files")
+            depths.append(catalog._depth)
+            if len(depths) == 1:
+                index.write(added=[make.image("b.jpg")])
+            seen.append((before, catalog.number("SELECT count(*) FROM files")))
+            return seen[-1]
+
+        assert catalog.steady(count) == (2, 2)
+        assert (seen, depths) == ([(1, 2), (2, 2)], [0, 1])
+        assert catalog.steady(count) == (2, 2)
+        assert depths[2:] == [0]  # the snapshot was of the newest commit
+
+
+def test_an_error_of_a_steady_read_counts_if_nothing_was_committed_meanwhile(index, make):
+    index.write(added=[make.image("a.jpg", (0.9,))])
+    with Index.open(index.folder) as reader:
+        with reader._catalog.snapshot():
+            pass
+        calls = []
+
+        def fail():
+            calls.append(len(calls))
+            raise KeyError
+
+        with pytest.raises(KeyError):
+            reader._catalog.steady(fail)
+        assert calls == [0]
+
+        def fail_once():
+            calls.append(len(calls))
+            if len(calls) == 2:
+                index.write(added=[make.image("b.jpg")])
+                raise KeyError
+            return "well"
+
+        assert reader._catalog.steady(fail_once) == "well"
+        assert reader._catalog.version() == reader._catalog.version()
+
+
+def test_a_steady_read_refuses_what_was_embedded_anew(index, make):
+    index.write(added=[make.image("a.jpg", (0.9,))])
+    with Index.open(index.folder) as reader:
+        assert len(reader.similar(np.ones(8, np.float32))) == 2
+        index._catalog.set_meta("identity", {"embedder": "another"})
+        with pytest.raises(IndexStateError, match="re-embedded"):
+            reader.similar(np.ones(8, np.float32))

@@ -17,7 +17,7 @@ from amogus_search.errors import UsageError
 from amogus_search.evaluation.made_index import REGIONS, fill, make_index
 from amogus_search.evaluation.made_vectors import Cloud, MadeVectors
 from amogus_search.settings import SearchBudget
-from amogus_search.store import digests, vectors
+from amogus_search.store import digests, generations, vectors
 from amogus_search.store.index import Index
 from amogus_search.store.tuning import far_from
 
@@ -199,11 +199,11 @@ def test_only_allowed_regions_are_found_however_few(index):
     searcher = index._searcher
     for step in (2, 700):
         allowed = np.arange(1, ROWS + 1, step)
-        few = np.asarray(searcher.search(query, 3, ("image", "detection"), allowed=allowed)[0])
+        few = [near[-1] for near in searcher.search(query, 3, ("image", "detection"), allowed=allowed)]
         assert np.isin(few, allowed).all()
         assert len(few) == 3
-    images = searcher.search(query, 5, ("image",), allowed=np.arange(1, ROWS + 1, 2))[0]
-    assert (images % REGIONS == 1).all()
+    images = searcher.search(query, 5, ("image",), allowed=np.arange(1, ROWS + 1, 2))
+    assert all(near[-1] % REGIONS == 1 for near in images)
 
 
 PUBLISH = """
@@ -332,7 +332,46 @@ def test_a_gpu_finds_the_lists_and_takes_over_in_a_process_that_stays(index, mon
     monkeypatch.setattr(vectors, "require", lambda: gpus)
     publish(index)
     assert gpus.moved[0] == "IndexFlatL2"
-    for query in CLOUD.queries(vectors.GPU_AFTER + 5):
+    for query in CLOUD.queries(vectors.STAYS_AFTER + 5):
         index.search_vectors(query, 10)
     assert "IndexIVFScalarQuantizer" in gpus.moved
     assert recall(index) >= 0.9
+
+
+@pytest.mark.parametrize("structure", KINDS)
+def test_a_process_that_stays_gets_the_same_answers_out_of_its_own_memory(index, monkeypatch, structure):
+    monkeypatch.setattr(digests, "ALWAYS_HASHED", 1000)
+    copied = []
+    monkeypatch.setattr(
+        generations.resident, "in_large_pages", lambda path: copied.append(path) or np.fromfile(path, np.uint8)
+    )
+    publish(index, KINDS[structure])
+    queries = CLOUD.queries(vectors.STAYS_AFTER)
+    with Index.open(index.folder) as reader:
+        before = [reader.search_vectors(query, 10)[0].tolist() for query in queries]
+        assert copied[-1].name.endswith(".faiss")
+        seen = len(copied)
+        assert [reader.search_vectors(query, 10)[0].tolist() for query in queries] == before
+        assert len(copied) == seen
+
+
+def test_what_shall_be_mapped_or_was_written_to_is_not_taken_into_memory(index, monkeypatch):
+    monkeypatch.setattr(digests, "ALWAYS_HASHED", 1000)
+    publish(index)
+    generation = generations.generations(index._catalog)[0]
+    path, _ = generation.opened(index.folder)
+    monkeypatch.setattr(generations.resident, "in_large_pages", lambda path: np.fromfile(path, np.uint8))
+    reader = generations._reader_of(path, generation.settings)
+    assert len(reader()) == path.stat().st_size
+    os.utime(path, ns=(1, 1))
+    assert reader() is None
+    assert generations._reader_of(path, {"budget": {"mapped": True}})() is None
+    assert generations._reader_of(b"bytes", {})() is None
+
+
+def test_a_file_that_faiss_cannot_read_from_memory_stays_mapped(index, monkeypatch):
+    monkeypatch.setattr(digests, "ALWAYS_HASHED", 1000)
+    publish(index)
+    monkeypatch.setattr(generations.resident, "in_large_pages", lambda path: np.zeros(100, np.uint8))
+    for query in CLOUD.queries(vectors.STAYS_AFTER + 5):
+        assert len(index.search_vectors(query, 10)[0]) == 10
