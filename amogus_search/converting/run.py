@@ -15,6 +15,7 @@ from amogus_search.converting.records import Outcome
 from amogus_search.converting.saving import Saver, Work
 from amogus_search.converting.tools import Output, Tools, judge_of
 from amogus_search.core.conversion import Conversion, chosen
+from amogus_search.core.persons import back_to_front
 from amogus_search.core.types import DecodedImage, FileEntry, SkippedImage
 from amogus_search.errors import UsageError
 from amogus_search.exports.folders import check_outside
@@ -159,7 +160,10 @@ class _Run:
             targets = [target for target in one.targets or () if _is_inside(target, image.full_wh)]
         boxes = np.array([target.box_xyxy for target in targets], np.float32).reshape(-1, 4)
         scores = np.array([_score(target) for target in targets], np.float64)
-        return tuple(targets[row] for row in chosen(boxes, scores, image.full_wh, self.conversion.choice))
+        rows = chosen(boxes, scores, image.full_wh, self.conversion.choice)
+        if self.conversion.target == "person":
+            rows = rows[back_to_front(boxes[rows], image.full_wh[1])]
+        return tuple(targets[row] for row in rows)
 
 
 def _checked(one: Wanted, image: DecodedImage | SkippedImage) -> DecodedImage | SkippedImage:

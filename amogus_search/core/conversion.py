@@ -28,7 +28,7 @@ Target: TypeAlias = Literal["box", "person"]
 MASKS: tuple[MaskKind, ...] = ("box", "ellipse", "silhouette")
 ORDERS: tuple[Order, ...] = ("score", "area", "left-to-right", "top-to-bottom", "centre")
 PROMPT_FIELDS = ("color", "evidence")
-PERSON_STRENGTH = 0.92
+PERSON_STRENGTH = 0.98
 """The strength for whole persons, unless one is asked for: nobody should have to look at a face through a belly."""
 SEEN = 0.5
 """Evidence from which a part is named in a prompt."""
@@ -152,7 +152,7 @@ class Job:
     keypoints:      name -> x, y, visibility 0..1; may be empty
     evidence:       part -> 0..1; may be empty
     figure:         the motif's figure laid into this pose
-    colour:         asked for; None: what the crop suggests
+    colour:         asked for, or worn by a person; None: what the crop suggests
     strength, seed: see `Wish` and `Conversion`
     prompt, negative_prompt: filled in
     steps, guidance: None: the back end's own

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from amogus_search.core.colours import nearest_name
-from amogus_search.core.conversion import Conversion, Job, filled_prompt
+from amogus_search.core.colours import Colour, nearest_name
+from amogus_search.core.conversion import SEEN, Conversion, Job, filled_prompt
 from amogus_search.core.cropping import Window, crop_window, cut, to_crop
 from amogus_search.core.figure import Figure, Fitter, Points, Pose
+from amogus_search.core.persons import beyond_picture, clothes_colour
 from amogus_search.core.types import Pixels
 from amogus_search.pipeline.masks import Mask, soft_mask
 from amogus_search.pipeline.resize import resize
@@ -49,8 +50,9 @@ class Target:
 class Spot:
     """A target in its window of a picture. Geometry is in pixels of the window.
 
-    crop: (h, w, 3) uint8, the picture as it is before this spot is converted
-    mask: (h, w) float32 0..1
+    crop:   (h, w, 3) uint8, the picture as it is before this spot is converted
+    mask:   (h, w) float32 0..1
+    colour: that was asked for, or that a person wears; None: what the crop suggests
     """
 
     target: Target
@@ -59,6 +61,7 @@ class Spot:
     mask: Mask
     figure: Figure
     box_xyxy: NDArray[np.float32]
+    colour: Colour | None
     colour_name: str
     prompt: str
     negative_prompt: str
@@ -72,7 +75,9 @@ def window_of(target: Target, size_wh: tuple[int, int], conversion: Conversion) 
     return crop_window(target.box_xyxy, size_wh, max(conversion.pad, mask.dilate + mask.feather + _ROOM, least))
 
 
-def spot_of(pixels: Pixels, target: Target, conversion: Conversion, fit: Fitter, seed: int) -> Spot:
+def spot_of(
+    pixels: Pixels, target: Target, conversion: Conversion, fit: Fitter, seed: int, *, original: Pixels | None = None
+) -> Spot:
     """The target with its crop, its figure and its mask.
 
     Args:
@@ -81,17 +86,22 @@ def spot_of(pixels: Pixels, target: Target, conversion: Conversion, fit: Fitter,
         conversion: how.
         fit: lays the figure into the keypoints.
         seed: decides what the keypoints leave open; the first try's.
+        original: the picture before anything in it was converted; None: it is the same.
     """
     height, width = pixels.shape[:2]
     window = window_of(target, (width, height), conversion)
     crop = cut(pixels, window)
-    figure = fit(Pose(target.box_xyxy, target.keypoints), seed).moved(1.0, (-window[0], -window[1]))
+    pose = _pose(target, (width, height), conversion)
+    figure = fit(pose, seed).moved(1.0, (-window[0], -window[1]))
     box = to_crop(target.box_xyxy, window)
     occluders = [polygon - window[:2] for polygon in target.occluders]
     mask = soft_mask(conversion.mask, box, figure, (crop.shape[1], crop.shape[0]), occluders)
     mask = mask * _within(window, (width, height))
-    name = _colour_name(conversion, crop, figure)
     wish = conversion.wish
+    colour = wish.colour
+    if colour is None and conversion.target == "person":
+        colour = clothes_colour(crop if original is None else cut(original, window), pose.box_xyxy - _corner(window))
+    name = _colour_name(colour, crop, figure)
     return Spot(
         target,
         window,
@@ -99,10 +109,25 @@ def spot_of(pixels: Pixels, target: Target, conversion: Conversion, fit: Fitter,
         mask,
         figure,
         box,
+        colour,
         name,
         filled_prompt(wish.prompt, name, target.evidence),
         filled_prompt(wish.negative_prompt, name, target.evidence),
     )
+
+
+def _pose(target: Target, size_wh: tuple[int, int], conversion: Conversion) -> Pose:
+    """Box and keypoints; a person's box goes on where the picture's border cuts it off."""
+    if conversion.target != "person":
+        return Pose(target.box_xyxy, target.keypoints)
+    ankles = (target.keypoints.get(name, (0.0, 0.0, 0.0))[2] for name in ("left_ankle", "right_ankle"))
+    whole = beyond_picture(target.box_xyxy, size_wh, has_feet=any(seen >= SEEN for seen in ankles))
+    return Pose(whole, target.keypoints)
+
+
+def _corner(window: Window) -> NDArray[np.float32]:
+    """The window's upper left corner, for both corners of a box."""
+    return np.array([window[0], window[1]] * 2, np.float32)
 
 
 def job_of(spot: Spot, conversion: Conversion, side_px: int | None, seed: int) -> Job:
@@ -132,7 +157,7 @@ def job_of(spot: Spot, conversion: Conversion, side_px: int | None, seed: int) -
         figure=spot.figure.moved(work.factor, (work.left, work.top)),
         keypoints=keypoints,
         evidence=spot.target.evidence,
-        colour=wish.colour,
+        colour=spot.colour,
         strength=wish.strength,
         seed=seed,
         prompt=spot.prompt,
@@ -224,10 +249,10 @@ def _ramp(length: int, ramp_px: float, *, at_start: bool, at_end: bool) -> NDArr
     return np.asarray(np.minimum(rising, falling), np.float32)
 
 
-def _colour_name(conversion: Conversion, crop: Pixels, figure: Figure) -> str:
-    """What was asked for, else the everyday name of what is there."""
-    if conversion.wish.colour is not None:
-        return nearest_name(conversion.wish.colour)
+def _colour_name(colour: Colour | None, crop: Pixels, figure: Figure) -> str:
+    """Of the colour that it shall have, else the everyday name of what is there."""
+    if colour is not None:
+        return nearest_name(colour)
     inside = figure.silhouette((crop.shape[1], crop.shape[0])) > 0.5
     seen = crop[inside] if inside.any() else crop.reshape(-1, 3)
     red, green, blue = (int(value) for value in np.median(seen, axis=0))

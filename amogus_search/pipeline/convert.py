@@ -201,7 +201,8 @@ class _Run:
                 later.append(row)
             else:
                 seed = self._seed(picture, row, 0)
-                spot = spot_of(picture.pixels, target, self.conversion, self.fit, seed)
+                before = picture.request.pixels
+                spot = spot_of(picture.pixels, target, self.conversion, self.fit, seed, original=before)
                 now.append(_Attempt(picture, row, spot))
             taken.append(window)
         picture.pending = later

@@ -1,5 +1,6 @@
 """Folders in, folders out: nothing lost, overwritten or done twice, metadata kept, originals untouched."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -13,13 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from amogus_search.converting.inputs import from_paths
+from amogus_search.converting.inputs import from_boxes, from_paths
 from amogus_search.converting.run import convert_files
 from amogus_search.converting.tools import Output, Tools
 from amogus_search.core.conversion import Choice, Conversion, MaskOptions
 from amogus_search.errors import BackendGoneError, ConversionError, UsageError
 from amogus_search.finder import Finder
-from amogus_search.synth.fitting import fit_crewmate
+from amogus_search.synth.fitting import fit_crewmate, fit_person
 from amogus_search.testing import FakeConverter, FakeDetector
 
 CONVERSION = Conversion(mask=MaskOptions("box", 0, 0))
@@ -329,6 +330,16 @@ def test_only_the_chosen_findings_are_converted(drawn_photos, tmp_path):
     outcomes = run(drawn_photos, tmp_path / "out", conversion=conversion)
     assert [len(outcome.changes) for outcome in outcomes] == [0, 0, 1, 1]
     assert outcomes[3].changes[0]["box"] == [20, 20, 60, 70]
+
+
+def test_persons_are_converted_from_back_to_front(drawn_photos, tmp_path):
+    """Whoever stands in front must not be painted over by somebody behind."""
+    boxes = [[20, 5, 90, 115], [60, 20, 80, 60], [100, 30, 120, 100]]
+    (tmp_path / "boxes.json").write_text(json.dumps([{"path": "photos/empty.png", "box": box} for box in boxes]))
+    person = dataclasses.replace(CONVERSION, target="person", accept=None)
+    doing = Tools(FakeConverter(), fit_person)
+    (outcome,) = convert_files(from_boxes(tmp_path / "boxes.json"), doing, person, Output(tmp_path / "out"))
+    assert [change["box"][0] for change in outcome.changes] == [60, 100, 20]
 
 
 def test_a_stop_finishes_what_is_under_way(tmp_path):

@@ -11,7 +11,7 @@ from amogus_search.core.conversion import MASKS, Conversion, MaskOptions, Wish
 from amogus_search.errors import BackendGoneError, ConversionError
 from amogus_search.pipeline.conversion_crops import Target, job_of, laid_in, spot_of
 from amogus_search.pipeline.convert import Converted, Failed, Request, convert_images, plan
-from amogus_search.synth.fitting import fit_crewmate
+from amogus_search.synth.fitting import fit_crewmate, fit_person
 from amogus_search.testing import FakeConverter
 
 BOX = np.array([40, 30, 70, 70], np.float32)
@@ -191,6 +191,28 @@ def test_a_job_says_what_was_asked_for():
     target = Target(BOX, evidence={"visor": 0.9, "legs": 0.1})
     job = job_of(spot_of(picture(), target, conversion, fit_crewmate, 0), conversion, None, 9)
     assert (job.prompt, job.colour, job.strength, job.steps, job.seed) == ("red: visor", (190, 10, 10), 0.3, 7, 9)
+
+
+def test_a_person_keeps_the_colour_of_its_clothes_whatever_was_painted_before():
+    original, now = np.full((200, 160, 3), (90, 140, 60), np.uint8), np.full((200, 160, 3), 250, np.uint8)
+    original[20:180, 60:100] = (20, 30, 120)
+    target, person = Target(np.array((55, 20, 105, 180), np.float32)), Conversion(target="person")
+    spot = spot_of(now, target, person, fit_person, 0, original=original)
+    assert (spot.colour, spot.colour_name) == ((20, 30, 120), "blue")
+    assert job_of(spot, person, None, 0).colour == (20, 30, 120)
+    asked = Conversion(target="person", wish=Wish(colour=(190, 10, 10)))
+    assert spot_of(now, target, asked, fit_person, 0, original=original).colour == (190, 10, 10)
+    assert spot_of(now, target, Conversion(), fit_crewmate, 0, original=original).colour is None
+
+
+def test_a_person_that_the_picture_cuts_off_becomes_a_giant_that_it_cuts_off():
+    target = Target(np.array((30, 40, 110, 119), np.float32))
+    whole, bust = (
+        spot_of(picture(), target, Conversion(target=kind), fit, 0).figure
+        for kind, fit in (("box", fit_crewmate), ("person", fit_person))
+    )
+    assert whole.height_px < 85
+    assert bust.height_px > 110
 
 
 def test_a_plan_shows_crops_and_masks():
