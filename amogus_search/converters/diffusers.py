@@ -216,7 +216,7 @@ def diffusers_converter(argument: str, options: Mapping[str, str]) -> DiffusersC
     return DiffusersConverter(f"diffusers:{asked.loading.model.text}", loaded, found.torch, asked.calling)
 
 
-def libraries(*, offline: bool = True) -> tuple[Any, Any]:
+def libraries(*, offline: bool = True) -> Libraries:
     """Diffusers and torch, quiet, and told not to use the network unless a name asks for it.
 
     Raises:

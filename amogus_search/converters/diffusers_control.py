@@ -58,7 +58,7 @@ def shown(control: Control, job: Job, sheet: Sheet) -> NDArray[np.float32]:
         sheet: its pictures.
     """
     if control == "inpaint":
-        picture = sheet.picture.astype(np.float32) / 255
+        picture = np.asarray(sheet.picture / np.float32(255), np.float32)
         picture[sheet.mask > 0] = -1
         return picture
     layer = _outline(job, sheet.size_wh) if control == "outline" else _tone(job, sheet.size_wh)

@@ -127,9 +127,14 @@ def _known(diffusers: Any, library: str) -> bool:
     return library in ("diffusers", "transformers") or hasattr(diffusers.pipelines, library)
 
 
+def _is_class(kind: Any) -> bool:
+    # inspect.isclass would narrow what is Any to a class without methods.
+    return inspect.isclass(kind)
+
+
 def _controlnet(diffusers: Any, folder: Path, options: dict[str, Any]) -> Any:
-    kind = getattr(diffusers, component_class(folder), None)
-    if not (inspect.isclass(kind) and issubclass(kind, diffusers.ModelMixin) and "ControlNet" in kind.__name__):
+    kind: Any = getattr(diffusers, component_class(folder), None)
+    if not (_is_class(kind) and issubclass(kind, diffusers.ModelMixin) and "ControlNet" in kind.__name__):
         raise UsageError(f"{folder} holds no ControlNet", "controlnet=FOLDER, one that was made for this kind of model")
     return kind.from_pretrained(folder, **{key: value for key, value in options.items() if key != "variant"})
 
@@ -138,8 +143,8 @@ def _pipeline(diffusers: Any, folder: Path, wanted: str, options: dict[str, Any]
     """By the class that was named; else the model's own if it inpaints; else what diffusers links to it."""
     own = read_index(folder)["_class_name"]
     named = own if wanted in ("auto", "inpaint", "img2img") else wanted
-    kind = getattr(diffusers, named, None)
-    if not (inspect.isclass(kind) and issubclass(kind, diffusers.DiffusionPipeline)):
+    kind: Any = getattr(diffusers, named, None)
+    if not (_is_class(kind) and issubclass(kind, diffusers.DiffusionPipeline)):
         raise UsageError(
             f"diffusers {diffusers.__version__} has no pipeline {named}", "pipeline=CLASS, as it spells it"
         )
@@ -162,8 +167,8 @@ def _pipeline(diffusers: Any, folder: Path, wanted: str, options: dict[str, Any]
 
 
 def _scheduler(diffusers: Any, name: str, before: Any) -> Any:
-    kind = getattr(diffusers, name, None)
-    if not (inspect.isclass(kind) and hasattr(kind, "set_timesteps") and issubclass(kind, diffusers.SchedulerMixin)):
+    kind: Any = getattr(diffusers, name, None)
+    if not (_is_class(kind) and hasattr(kind, "set_timesteps") and issubclass(kind, diffusers.SchedulerMixin)):
         raise UsageError(f"diffusers has no scheduler {name}", "such as scheduler=DPMSolverMultistepScheduler")
     return kind.from_config(before.config)
 
