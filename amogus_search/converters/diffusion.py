@@ -28,12 +28,13 @@ from amogus_search.converters.diffusion_conditions import (
     unsigned,
     wishes,
 )
-from amogus_search.converters.diffusion_detail import enlarged, reduced
+from amogus_search.converters.diffusion_detail import enlarged, reduced, settled
 from amogus_search.converters.diffusion_model import from_safetensors, noise_schedule
 from amogus_search.converters.layers import between_legs
 from amogus_search.converters.paint import body_colour
 from amogus_search.converters.patch import Surroundings, look
 from amogus_search.converters.styles import GLASS
+from amogus_search.core.colours import COLOURS, nearest_name
 from amogus_search.core.conversion import Job
 from amogus_search.core.ids import fingerprint
 from amogus_search.core.types import Pixels
@@ -42,7 +43,7 @@ from amogus_search.errors import UsageError, WeightsError
 VERSION = 1
 """Raised whenever the same job would give another picture with the same weights."""
 AUTO = "auto"
-STEPS, GUIDANCE = 20, 3.0
+STEPS, GUIDANCE = 12, 2.0
 _LEAST_STRENGTH = 0.02
 
 
@@ -98,11 +99,13 @@ class DiffusionConverter:
         whole, visor, mask = (
             np.clip(reduced(layer, SIDE_PX), 0, 1) for layer in (inside, job.figure.part("visor", size), job.mask)
         )
-        sketch = Sketch(whole, visor, body_colour(job, patch), GLASS * patch.exposure)
+        facts = self.asked_of(job, patch)
+        sketch = Sketch(whole, visor, _body(job, patch, facts), GLASS * patch.exposure)
         blank = Sketch(whole, visor)
         given = np.stack([conditions(small, mask, told) for told in (sketch, blank)])
-        new = self._sampled(job, signed(small), given, self.asked_of(job, patch))
-        picture = enlarged(unsigned(new), job.crop, job.figure, detail_inside=(1 - job.strength) ** 2)
+        new = self._sampled(job, signed(small), given, facts)
+        made = settled(unsigned(new), mask, whole, visor)
+        picture = enlarged(made, job.crop, job.figure, detail_inside=(1 - job.strength) ** 2)
         picture += _grain(job, patch) * inside[..., None]
         return np.asarray(np.clip(np.rint(picture), 0, 255), np.uint8)
 
@@ -127,6 +130,20 @@ class DiffusionConverter:
                 velocity = unasked + guidance * (asked - unasked)
                 picture = scheduler.step(velocity[None], step, picture).prev_sample
         return np.asarray(picture[0].numpy(), np.float32)
+
+
+def _body(job: Job, patch: Surroundings, facts: frozenset[str]) -> NDArray[np.float32] | None:
+    """(3,) RGB: what was asked for; a colour that the prompt names and the patch does not have; or the patch's own."""
+    own = body_colour(job, patch)
+    named = [fact.partition(":")[2] for fact in facts if fact.startswith("colour:")]
+    if job.colour is not None or not named or named[0] in {_everyday(own), _everyday(patch.colour)}:
+        return own
+    return np.asarray(COLOURS[named[0]], np.float32) if named[0] in COLOURS else None
+
+
+def _everyday(colour: NDArray[np.float32]) -> str:
+    red, green, blue = (int(value) for value in colour)
+    return nearest_name((red, green, blue))
 
 
 def _grain(job: Job, patch: Surroundings) -> NDArray[np.float32]:

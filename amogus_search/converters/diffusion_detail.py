@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from amogus_search.core.figure import Figure
 from amogus_search.core.types import Pixels
 
+Plane = NDArray[np.float32]
+"""(h, w) float32."""
+
 _LEAST = 1e-3
+_COLOUR_PX, _BRIGHTNESS_PX = 6.0, 0.8
+"""Standard deviations, in pixels of the small picture, of the blur that takes out what is left of the noise."""
 
 
 def enlarged(small: Pixels, crop: Pixels, figure: Figure, *, detail_inside: float) -> NDArray[np.float32]:
@@ -47,6 +52,32 @@ def _of_region(small: NDArray[np.float32], coverage: NDArray[np.float32], size_w
     held = _scaled(share, size_wh, cv2.INTER_LINEAR)[..., None]
     mixed = _scaled(small * share[..., None], size_wh, cv2.INTER_LINEAR)
     return np.where(held > _LEAST, mixed / np.maximum(held, _LEAST), _scaled(small, size_wh))
+
+
+def settled(small: Pixels, mask: Plane, whole: Plane, visor: Plane) -> Pixels:
+    """The small picture with what noise a small model leaves taken out: mostly blots of colour.
+
+    Colours are smoothed far, brightness hardly, within ground, body and visor each; what may not change stays.
+
+    Args:
+        small: (s, s, 3) uint8.
+        mask: (s, s) 0..1, where it may change.
+        whole, visor: (s, s) coverage of the figure and of its visor.
+    """
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    smooth = np.zeros_like(lab)
+    glass = np.minimum(visor, whole)
+    for share in (1 - whole, whole - glass, glass):
+        parts = [
+            cv2.GaussianBlur(channel * share**2, (0, 0), sigma)
+            / np.maximum(cv2.GaussianBlur(share**2, (0, 0), sigma), _LEAST)
+            for channel, sigma in zip(cv2.split(lab), (_BRIGHTNESS_PX, _COLOUR_PX, _COLOUR_PX), strict=True)
+        ]
+        smooth += share[..., None] * np.stack(parts, axis=2)
+    mixed = lab + mask[..., None] * (smooth - lab)
+    return np.asarray(
+        np.clip(np.rint(255 * cv2.cvtColor(mixed.astype(np.float32), cv2.COLOR_LAB2RGB)), 0, 255), np.uint8
+    )
 
 
 def reduced(layer: NDArray[np.float32] | Pixels, side: int) -> NDArray[np.float32]:
