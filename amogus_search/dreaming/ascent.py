@@ -46,20 +46,20 @@ class Dream:
     """
 
     places: int = 3
-    steps: int = 40
+    steps: int = 30
     octaves: int = 3
     growth: float = 1.4
     size_px: int = 256
     sides: tuple[float, float] = (0.22, 0.6)
     strength: float = 0.5
-    rate: float = 0.02
+    rate: float = 0.04
     momentum: float = 0.8
     jitter: float = 0.06
     zoom: float = 1.2
     turn: float = 0.1
     noise: float = 0.02
-    tv: float = 0.002
-    softness: float = 1.0
+    tv: float = 0.004
+    softness: float = 1.2
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -100,6 +100,38 @@ def test_a_pt_file_of_the_users_own_dreams_too(picture, tmp_path):
     assert np.mean(seen[-3:]) > np.mean(seen[:3])
 
 
+def test_any_open_clip_model_dreams_too(picture, tmp_path):
+    """Its score is the cosine that the embedder itself gives for the crop, and a dream raises it."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    from amogus_search import registry
+    from amogus_search.dreaming.networks import direction_objective
+
+    vision = {"image_size": 48, "layers": 2, "width": 64, "patch_size": 16}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+    config = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}
+    (tmp_path / "tiny-clip-for-dreams.json").write_text(json.dumps(config))
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
+    open_clip.add_model_config(tmp_path / "tiny-clip-for-dreams.json")
+    torch.manual_seed(0)
+    save_file(open_clip.create_model("tiny-clip-for-dreams").state_dict(), tmp_path / "open_clip_model.safetensors")
+    name = f"open_clip:local-dir:{tmp_path}"
+    words = "a long sentence that stands for itself"
+    objective = direction_objective(words, name)
+    place = np.asarray([[24, 24, 61, 61]], np.float32)
+    score, _ = objective(picture, Glance(place))
+    embedder = registry.load_embedder(name)
+    middle, half = 42.5, 37 * 0.65
+    low, high = round(middle - half), round(middle + half)
+    crop = (picture[low:high, low:high] * 255).round().astype(np.uint8)
+    cosine = float(embedder.embed_images([crop])[0] @ embedder.embed_texts([words])[0])
+    assert score == pytest.approx(cosine, abs=0.02)
+    seen = scores_of(picture, objective, boxes=place)
+    assert np.mean(seen[-3:]) > np.mean(seen[:3])
+
+
 @pytest.mark.parametrize("name", ["template", "model.onnx", "none"])
 def test_what_has_no_derivatives_is_refused(name):
     from amogus_search.dreaming.networks import detector_objective, direction_objective
@@ -115,23 +147,10 @@ def test_the_command_raises_the_detectors_score_and_leaves_the_rest_alone(pictur
     wide = np.concatenate([pixels, pixels[:, ::-1]], axis=1)
     Image.fromarray(wide).save(tmp_path / "a.png", dpi=(72, 72))
     before = (tmp_path / "a.png").read_bytes()
-    words = ["dream", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png"), "--box", "4,4,92,92"]
-    more = [
-        "--steps",
-        "12",
-        "--octaves",
-        "2",
-        "--size",
-        "128",
-        "--video",
-        str(tmp_path / "b.webp"),
-        "--fly",
-        "3",
-        "-f",
-        "json",
-    ]
+    words = f"dream {tmp_path}/a.png --out {tmp_path}/b.png --box 4,4,92,92 --steps 12 --octaves 2 --size 128"
+    film = f"--video {tmp_path}/b.webp --fly 3 --format json"
     capsys.readouterr()
-    assert main([*words, *more]) == 0
+    assert main(f"{words} {film}".split()) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["amogusness_after"] > row["amogusness_before"] + 0.3
     assert (tmp_path / "a.png").read_bytes() == before
@@ -141,4 +160,4 @@ def test_the_command_raises_the_detectors_score_and_leaves_the_rest_alone(pictur
     outside[4:92, 4:92] = False
     np.testing.assert_array_equal(dreamt[outside], wide[outside])
     with Image.open(tmp_path / "b.webp") as video:
-        assert video.n_frames == 24 + 3
+        assert 20 <= video.n_frames <= 24 + 3  # frames that are the same are written once
