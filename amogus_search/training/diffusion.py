@@ -7,8 +7,6 @@ exponential mean of the weights.
 
 from __future__ import annotations
 
-import csv
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -27,6 +25,7 @@ from amogus_search.exports.folders import write_whole
 from amogus_search.training.diffusion_batches import Batch, attributes_of, batches
 from amogus_search.training.diffusion_crops import DiffusionCrops, draw_diffusion_crops
 from amogus_search.training.embedder_captions import CREWMATE
+from amogus_search.training.run_folder import append_row, claim
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 WEIGHTS_FILE = "diffusion.safetensors"
@@ -75,8 +74,7 @@ def train_diffusion(config: DiffusionTraining, progress: Progress | None = None)
     if held_out_of(config.crops) < 1 or config.crops - held_out_of(config.crops) < config.batch:
         raise AmogusError(f"{config.crops} crops are too few for batches of {config.batch}", "draw more")
     torch.set_num_threads(config.threads)
-    config.out.mkdir(parents=True, exist_ok=True)
-    _claim(config)
+    claim(config.out, config.identity(), asdict(config))
     report = (lambda done, total: progress("crops", done, total)) if progress else None
     crops = draw_diffusion_crops(
         config.out / "crops", config.crops, config.photos, seed=config.seed, workers=config.threads, progress=report
@@ -132,7 +130,11 @@ class _Run:
             raise AmogusError(f"training diverged in epoch {epoch + 1}", "lower the learning rate and start anew")
         held_out = self._held_out_loss()
         self._save(epoch + 1)
-        self._log((epoch + 1, round(time.monotonic() - began, 1), round(total / steps, 5), round(held_out, 5)))
+        append_row(
+            config.out / "log.csv",
+            _LOG_FIELDS,
+            (epoch + 1, round(time.monotonic() - began, 1), round(total / steps, 5), round(held_out, 5)),
+        )
 
     def write(self) -> None:
         """The mean of the weights, as the back end loads it: usable after every epoch, best after the last."""
@@ -185,12 +187,6 @@ class _Run:
         self._optimizer.load_state_dict(state["optimizer"])
         return int(state["epochs_done"])
 
-    def _log(self, row: tuple[float, ...]) -> None:
-        path = self._config.out / "log.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            csv.writer(file).writerows([_LOG_FIELDS, row] if fresh else [row])
-
 
 @dataclass(frozen=True)
 class _Mean:
@@ -200,13 +196,3 @@ class _Mean:
 
     def __call__(self, mean: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
         return torch.lerp(new, mean, min(self.decay, (1 + int(count)) / (10 + int(count))))
-
-
-def _claim(config: DiffusionTraining) -> None:
-    """Bind the folder to these settings."""
-    path, identity = config.out / "run.json", config.identity()
-    if not path.exists():
-        record = {"identity": identity} | {key: str(value) for key, value in asdict(config).items()}
-        write_whole(path, json.dumps(record, indent=1).encode())
-    elif json.loads(path.read_text())["identity"] != identity:
-        raise AmogusError(f"{path.parent} holds a training run with other settings", "name another OUT")

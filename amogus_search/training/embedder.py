@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from amogus_search.training.embedder_model import TwoTowers, hardness_of, likene
 from amogus_search.training.embedder_photos import load_photos, native_windows
 from amogus_search.training.embedder_state import read_backbone, read_start, tensors_file
 from amogus_search.training.embedder_words import gather_words
+from amogus_search.training.run_folder import append_row, claim
 
 IMAGE_FILE, TEXT_FILE, WORDS_FILE = "amogus_clip_image.onnx", "amogus_clip_text.onnx", "amogus_clip_words.json"
 TENSORS_FILE = "amogus_clip.safetensors"
@@ -99,8 +99,7 @@ def train_embedder(config: EmbedderTraining, progress: Progress | None = None) -
         AmogusError: `config.out` holds a run with other settings, or the losses are no numbers any more.
     """
     torch.set_num_threads(config.threads)
-    config.out.mkdir(parents=True, exist_ok=True)
-    _claim(config)
+    claim(config.out, config.identity(), asdict(config))
     crops = training_crops(config, progress)
     words = gather_words(crops.facts, np.random.default_rng(config.seed))
     run = _Run(config, crops, words)
@@ -200,7 +199,11 @@ class _Run:
             raise AmogusError(f"training diverged in epoch {epoch + 1}", "lower the learning rate and start anew")
         self._save(epoch + 1)
         temperature = float(self.towers.scale.detach().exp())
-        self._log((epoch + 1, round(time.monotonic() - began, 1), *means.round(4).tolist(), round(temperature, 2)))
+        append_row(
+            config.out / "log.csv",
+            _LOG_FIELDS,
+            (epoch + 1, round(time.monotonic() - began, 1), *means.round(4).tolist(), round(temperature, 2)),
+        )
 
     def _step(self, batch: Batch) -> NDArray[np.float64]:
         self.towers.train()
@@ -248,20 +251,3 @@ class _Run:
         self._optimizer.load_state_dict(state["optimizer"])
         self._hardness = state["hardness"].numpy().copy()
         return int(state["epochs_done"])
-
-    def _log(self, row: tuple[float, ...]) -> None:
-        path = self._config.out / "log.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerows([_LOG_FIELDS, row] if fresh else [row])
-
-
-def _claim(config: EmbedderTraining) -> None:
-    """Bind the folder to these settings."""
-    path, identity = config.out / "run.json", config.identity()
-    if not path.exists():
-        record = {"identity": identity} | {k: str(v) for k, v in asdict(config).items()}
-        write_whole(path, json.dumps(record, indent=1).encode())
-    elif json.loads(path.read_text())["identity"] != identity:
-        raise AmogusError(f"{path.parent} holds a training run with other settings", "name another --out folder")
