@@ -65,11 +65,17 @@ def shown(control: Control, job: Job, sheet: Sheet) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.repeat(layer[..., None], 3, axis=2), np.float32)
 
 
+def _layers(job: Job, size_wh: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(h, w) coverage of the figure, and of the visor on it."""
+    figure = job.figure.silhouette(size_wh)
+    return figure, np.asarray(np.minimum(job.figure.part("visor", size_wh), figure), np.float32)
+
+
 def _outline(job: Job, size_wh: tuple[int, int]) -> NDArray[np.float32]:
     width = max(1, round(max(size_wh) * _LINE))
     kernel: Any = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1, 2 * width + 1))
     lines = np.zeros((size_wh[1], size_wh[0]), np.float32)
-    for layer in (job.figure.silhouette(size_wh), job.figure.part("visor", size_wh)):
+    for layer in _layers(job, size_wh):
         inside = (layer >= 0.5).astype(np.uint8)
         lines = np.maximum(lines, cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, kernel).astype(np.float32))
     return lines
@@ -77,7 +83,7 @@ def _outline(job: Job, size_wh: tuple[int, int]) -> NDArray[np.float32]:
 
 def _tone(job: Job, size_wh: tuple[int, int]) -> NDArray[np.float32]:
     """The figure light on dark where the crop's own is lighter than its surroundings, else dark on light."""
-    figure, visor = job.figure.silhouette(size_wh), job.figure.part("visor", size_wh)
+    figure, visor = _layers(job, size_wh)
     light = figure * (1 - visor) + _VISOR * visor
     height, width = job.crop.shape[:2]
     inside = figure[:height, :width] > 0.5
