@@ -129,7 +129,8 @@ def run(order: Order, pictures: int) -> Course:
         env={**os.environ, "PYTHONPATH": path},
     )
     if done.returncode:
-        raise AmogusError(f"indexing ended with an error: {done.stderr.strip().splitlines()[-1:]}")
+        said = "; ".join(done.stderr.strip().splitlines()[-1:]) or "it said nothing"
+        raise AmogusError(f"indexing ended with status {done.returncode}: {said}")
     said = json.loads(done.stdout.splitlines()[-1])
     return Course(order.cores, said["indexed"], said["seconds"], [tuple(sample) for sample in said["samples"]])
 
