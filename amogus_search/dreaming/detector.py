@@ -70,14 +70,14 @@ class DetectorObjective:
         self._margin, self._margin_px, self._aims = margin, margin_px, aims
 
     def places(self, picture: Field, count: int, sides: tuple[float, float]) -> Boxes:
-        """Boxes of its best candidates that lie apart and within the picture."""
+        """Boxes of its best candidates that lie apart, and within the picture if there are such."""
         with torch.no_grad():
             boxes, scores, _ = self._answers(as_tensor(picture))
         height, width = picture.shape[:2]
         table = boxes.numpy()
-        slack = 0.02 * min(height, width)
-        inside = (table[:, :2] > -slack).all(1) & (table[:, 2] < width + slack) & (table[:, 3] < height + slack)
-        return best_apart(table[inside], scores.numpy()[inside], count, sides)
+        inside = (table[:, :2] >= 0).all(1) & (table[:, 2] <= width) & (table[:, 3] <= height)
+        rows = inside if inside.any() else np.ones_like(inside)
+        return best_apart(table[rows], scores.numpy()[rows], count, sides)
 
     def __call__(self, picture: Field, glance: Glance) -> tuple[float, Field]:
         """Minus what is missing, summed over the places; at most 0."""

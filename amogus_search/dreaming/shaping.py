@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 Field = NDArray[np.float32]
 """(h, w, 3) float32: a picture in 0..1, a change of one, or a gradient."""
 
-_NOISE = 2e-3
-"""Variance that every colour direction has at least, so that a grey picture may get colours."""
+_LEAST = 0.05
+"""Variance that each colour direction has at least, as a share of the largest: grey pictures get hardly any colour."""
+_FLAT = 1e-6
+"""And at least this, for pictures of one colour."""
 _MARGIN = 8
 """A gradient is mirrored outwards by this fraction of its sides before its spectrum is taken, which wraps around."""
 _FINEST = 0.25
@@ -37,8 +39,8 @@ def colour_axes(picture: Field) -> NDArray[np.float32]:
     (nearly always light and dark), a step is large; towards colours that it does not have, small.
     """
     colours = picture.reshape(-1, 3).astype(np.float64)
-    covariance = np.cov(colours.T) + np.eye(3) * _NOISE
-    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = np.linalg.eigh(np.cov(colours.T))
+    values = np.maximum(values, _LEAST * values[-1] + _FLAT)
     root = (vectors * np.sqrt(values)) @ vectors.T
     return np.asarray(root / np.sqrt(values[-1]), np.float32)
 

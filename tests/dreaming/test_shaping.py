@@ -31,6 +31,14 @@ def test_colour_axes_of_decorrelated_colours_keep_them_apart():
     np.testing.assert_allclose(axes, np.eye(3) * axes[0, 0], atol=0.02)
 
 
+def test_a_grey_picture_stays_nearly_grey_and_a_flat_one_may_become_anything():
+    shade = np.random.default_rng(0).random((40, 40, 1)).astype(np.float32)
+    axes = shaping.colour_axes(np.repeat(shade, 3, axis=2))
+    change = (axes @ axes.T) @ np.asarray([1, -1, 0], np.float32)
+    assert np.abs(change).max() < 0.1
+    np.testing.assert_allclose(shaping.colour_axes(np.full((5, 5, 3), 0.3, np.float32)), np.eye(3), atol=1e-5)
+
+
 def test_the_spectrum_gets_softer_with_softness(field):
     rough = [roughness(shaping.with_spectrum(field, softness)) for softness in (0.0, 1.0, 2.0)]
     assert rough[0] > rough[1] > rough[2]
