@@ -83,7 +83,8 @@ def noise_schedule() -> Any:
 def to_safetensors(model: PixelDiffusion) -> bytes:
     """Its tensors in half precision, and the names of its attributes."""
     halves = {name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()}
-    return bytes(save(halves, {"attributes": json.dumps(model.attributes), "side_px": str(SIDE_PX)}))
+    # One entry: of several, safetensors would shuffle the order, and the same weights would have other bytes.
+    return bytes(save(halves, {"attributes": json.dumps(model.attributes)}))
 
 
 def from_safetensors(content: bytes) -> PixelDiffusion:

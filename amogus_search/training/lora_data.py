@@ -76,7 +76,8 @@ def read_square(path: Path, side_px: int) -> tuple[Pixels, int]:
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
+    # ultralytics, once loaded, has Image.open look for a HEIF decoder in whatever Pillow cannot read.
+    except (OSError, ValueError, SyntaxError, Warning, ImportError, Image.DecompressionBombError) as error:
         raise DecodeError("corrupt", f"{path}: {error}") from None
     pixels = np.asarray(image)
     height, width = pixels.shape[:2]

@@ -36,16 +36,7 @@ def test_a_run_ends_in_weights_and_a_log(config, weights):
     assert all(np.isfinite(float(row["held_out_loss"])) for row in rows)
 
 
-def tensors(path):
-    return from_safetensors(path.read_bytes()).state_dict()
-
-
-def far(one, other):
-    return sum(float((one[name] - other[name]).abs().sum()) for name in one)
-
-
 def test_going_on_after_an_epoch_gives_the_weights_of_one_go(config, weights, tmp_path, monkeypatch):
-    """But for rounding: what a convolution adds up first may depend on what else the process has done."""
     from amogus_search.training import diffusion
 
     stopped = replace(config, out=tmp_path / "run")
@@ -60,9 +51,7 @@ def test_going_on_after_an_epoch_gives_the_weights_of_one_go(config, weights, tm
     with pytest.raises(KeyboardInterrupt):
         train_diffusion(stopped)
     monkeypatch.undo()
-    whole, half = tensors(weights), tensors(stopped.out / weights.name)
-    done = tensors(train_diffusion(stopped))
-    assert far(done, whole) < 0.02 * far(half, whole)
+    assert train_diffusion(stopped).read_bytes() == weights.read_bytes()
 
 
 def test_a_folder_keeps_its_settings(config, weights):
