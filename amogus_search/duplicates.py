@@ -14,12 +14,14 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from amogus_search.core.neighbours import Spread, nearest_before
+from amogus_search.core.neighbours import Lists, Spread, nearest_before, nearest_before_in_lists
 from amogus_search.errors import UsageError
 from amogus_search.pipeline.copies import compare, may_be_copies
 from amogus_search.pipeline.progress import Progress, Silent
 from amogus_search.ports import Decoder
 from amogus_search.store.index import Index
+from amogus_search.store.plan import list_count
+from amogus_search.store.vectors import centres
 from amogus_search.store.wholes import PictureFile, Wholes
 from amogus_search.thumbnails import Thumbnails, Unread
 
@@ -31,6 +33,10 @@ CANDIDATES = 16
 """Kept pictures that each picture is held against, at most."""
 _MOST_STRETCHED = 1.3
 _AT_ONCE = 256
+ALL_PAIRS = 100_000
+"""Pictures up to which all pairs are looked at; beyond, each is held against the so many that lie nearest."""
+_PER_LIST = 50
+"""Pictures that each list's centre is found with."""
 _SILENT = Silent()
 
 
@@ -150,6 +156,7 @@ class _NearSearch:
                 "make it with an embedder, or look for exact ones only: --kind exact",
             )
         self._vectors = vectors
+        self._shapes = np.asarray([file.full_wh[0] / file.full_wh[1] for file in self.files])
         self.thumbs = Thumbnails(self.files, decoder)
         self.compared = 0
 
@@ -170,7 +177,7 @@ class _NearSearch:
         keeper: list[int] = []
         for start in range(0, len(self.files), _AT_ONCE):
             rows = range(start, min(start + _AT_ONCE, len(self.files)))
-            pairs = {row: self._alike(row, proposed[row]) for row in rows}
+            pairs = self._alike(rows, proposed[rows.start : rows.stop])
             self.thumbs.read_ahead({one for row, others in pairs.items() if others for one in (row, *others)})
             for row in rows:
                 keeper.append(self._keeper_of(row, pairs[row], keeper))
@@ -183,22 +190,36 @@ class _NearSearch:
         def told(done: int, total: int) -> None:
             self._progress("searching", done, total)
 
-        proposed = nearest_before(Spread.of(self._vectors).apply(self._vectors), CANDIDATES, told)
-        for row, others in enumerate(proposed):
-            for place in np.flatnonzero(others >= 0):
-                if not self._is_possible(row, int(others[place])):
-                    others[place] = -1
+        apart = _whitened(self._vectors)
+        if len(apart) <= ALL_PAIRS:
+            proposed = nearest_before(apart, CANDIDATES, told)
+        else:
+            count = list_count(len(apart))
+            sample = self._vectors[:: max(1, len(apart) // (count * _PER_LIST))]
+            lists = Lists.around(centres(sample.astype(np.float32), count), self._vectors)
+            proposed = nearest_before_in_lists(apart, lists, ALL_PAIRS, CANDIDATES, told)
+        for start in range(0, len(proposed), _AT_ONCE):
+            some = proposed[start : start + _AT_ONCE]
+            some[~self._are_possible(np.arange(start, start + len(some)), some)] = -1
         return proposed
 
+    def _are_possible(self, rows: NDArray[np.int64], others: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """(r, m) which of (r, m) other rows each row may be a copy of, or the other way round; none is at -1."""
+        stretched = self._shapes[rows][:, None] / self._shapes[others]
+        in_shape = (stretched >= 1 / _MOST_STRETCHED) & (stretched <= _MOST_STRETCHED)
+        return np.asarray((others >= 0) & in_shape & (self._similarities(rows, others) >= self._near))
+
+    def _similarities(self, rows: NDArray[np.int64], others: NDArray[np.int32]) -> NDArray[np.float64]:
+        """(r, m) cosines of each row and its (r, m) other rows."""
+        mine, theirs = self._vectors[rows].astype(np.float64), self._vectors[others].astype(np.float64)
+        lengths = np.sqrt(np.vecdot(mine, mine)[:, None] * np.vecdot(theirs, theirs))
+        return np.asarray(np.minimum(1.0, np.vecdot(theirs, mine[:, None]) / np.maximum(lengths, 1e-12)))
+
     def _is_possible(self, row: int, other: int) -> bool:
-        (width, height), (other_width, other_height) = self.files[row].full_wh, self.files[other].full_wh
-        stretched = (width * other_height) / (height * other_width)
-        in_shape = 1 / _MOST_STRETCHED <= stretched <= _MOST_STRETCHED
-        return in_shape and self._similarity(row, other) >= self._near
+        return bool(self._are_possible(np.asarray([row]), np.asarray([[other]], np.int32))[0, 0])
 
     def _similarity(self, row: int, other: int) -> float:
-        one, two = (self._vectors[place].astype(np.float64) for place in (row, other))
-        return min(1.0, float(one @ two / max(np.sqrt((one @ one) * (two @ two)), 1e-12)))
+        return float(self._similarities(np.asarray([row]), np.asarray([[other]], np.int32))[0, 0])
 
     def _read_outlines(self, proposed: NDArray[np.int32]) -> None:
         wanted = np.zeros(len(self.files), bool)
@@ -208,11 +229,12 @@ class _NearSearch:
         for done in self.thumbs.read_outlines(rows):
             self._progress("reading", done, len(rows), skipped=len(self.thumbs.unread))
 
-    def _alike(self, row: int, others: NDArray[np.int32]) -> list[int]:
-        """Those of the proposed rows whose outlines are alike enough to look closer."""
-        mine = self.thumbs.outline(row)
-        theirs = ((int(other), self.thumbs.outline(int(other))) for other in others if other >= 0)
-        return [other for other, its in theirs if mine is not None and its is not None and may_be_copies(mine, its)]
+    def _alike(self, rows: range, others: NDArray[np.int32]) -> dict[int, list[int]]:
+        """Of each row those of its (r, m) proposed rows whose outlines are alike enough to look closer."""
+        mine, has_mine = self.thumbs.outlines(np.asarray(rows))
+        theirs, has_theirs = self.thumbs.outlines(others)
+        alike = (others >= 0) & has_mine[:, None] & has_theirs & may_be_copies(mine[:, None], theirs)
+        return {row: others[place, alike[place]].tolist() for place, row in enumerate(rows)}
 
     def _keeper_of(self, row: int, others: Sequence[int], keeper: Sequence[int]) -> int:
         """The first kept picture whose copy the row is; a candidate that is a copy itself stands for its own keeper."""
@@ -224,3 +246,11 @@ class _NearSearch:
             if compare(its, mine).is_copy:
                 return kept
         return row
+
+
+def _whitened(vectors: NDArray[np.float16]) -> NDArray[np.float16]:
+    """(n, d) what sets the pictures apart, as narrow as the vectors themselves."""
+    spread, apart = Spread.of(vectors), np.empty_like(vectors)
+    for start in range(0, len(vectors), _AT_ONCE):
+        apart[start : start + _AT_ONCE] = spread.apply(vectors[start : start + _AT_ONCE])
+    return apart

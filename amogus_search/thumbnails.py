@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +53,9 @@ class Thumbnails:
                 self._keep(row, thumb)
             yield done
 
-    def outline(self, row: int) -> Pixels | None:
-        """(32, 32) outline of a row that was read; None if it was not, or could not be."""
-        return self._outlines[row] if self._has_outline[row] else None
+    def outlines(self, rows: NDArray[np.integer[Any]]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """(..., 32, 32) outlines of (...) rows, and (...) which of them were read."""
+        return self._outlines[rows], self._has_outline[rows]
 
     def read_ahead(self, rows: Iterable[int]) -> None:
         """Read the pictures of these rows that are not in memory, all in one go."""

@@ -7,6 +7,7 @@ import typer
 from amogus_search.cli import (
     bench_copies,
     bench_detector,
+    bench_duplicates,
     bench_engine,
     bench_hostile,
     bench_index,
@@ -24,6 +25,7 @@ for command in (
     bench_tiles,
     bench_search,
     bench_copies,
+    bench_duplicates,
     bench_unchanged,
     bench_engine,
     bench_slicing,

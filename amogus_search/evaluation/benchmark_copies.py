@@ -54,7 +54,7 @@ def run(decoded: Iterable[DecodedImage | SkippedImage], seed: int = 0) -> Iterat
         for number, (way, alter) in enumerate({**COPIES, **OTHERS}.items()):
             rng = np.random.default_rng([int(item.sha256[:12] or "0", 16), number, seed])
             one, other = (thumbnail(pixels) for pixels in alter(item.pixels, rng))
-            yield way, compare(one, other), may_be_copies(outline(one), outline(other))
+            yield way, compare(one, other), bool(may_be_copies(outline(one), outline(other)))
 
 
 def summary(results: Iterable[tuple[str, Comparison, bool]]) -> list[WayResult]:

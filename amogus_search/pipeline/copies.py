@@ -103,13 +103,17 @@ def outline(thumb: Pixels) -> Pixels:
     return np.asarray(cv2.resize(grey, (OUTLINE_PX, OUTLINE_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def may_be_copies(first: Pixels, second: Pixels) -> bool:
-    """Whether two outlines are alike enough for `compare` to be worth its milliseconds, cropped or not."""
-    here, there = (one.astype(np.float32).ravel() for one in (first, second))
-    here, there = here - here.mean(), there - there.mean()
-    lengths = float(np.sqrt((here @ here) * (there @ there)))
-    is_flat = max(float(here @ here), float(there @ there)) <= len(here)
-    return is_flat or float(here @ there) >= LEAST_ALIKE * max(lengths, 1.0)
+def may_be_copies(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether outlines are alike enough for `compare` to be worth its milliseconds, cropped or not.
+
+    Args:
+        first, second: (..., 32, 32) outlines, which are held against each other place by place.
+    """
+    here, there = (one.reshape(*one.shape[:-2], -1).astype(np.float32) for one in (first, second))
+    here, there = here - here.mean(axis=-1, keepdims=True), there - there.mean(axis=-1, keepdims=True)
+    own, other = np.vecdot(here, here), np.vecdot(there, there)
+    is_flat = np.maximum(own, other) <= here.shape[-1]
+    return np.asarray(is_flat | (np.vecdot(here, there) >= LEAST_ALIKE * np.maximum(np.sqrt(own * other), 1.0)))
 
 
 def _compared(first: Pixels, second: Pixels, settings: CopySettings, *, mirrored: bool) -> Comparison:

@@ -248,6 +248,15 @@ class SearchStructure:
                 self._ones.clear()
 
 
+def centres(sample: Vectors, count: int) -> Vectors:
+    """(count, d) centres that (n, d) vectors lie around, the same for the same vectors; count is less than n."""
+    faiss = require()
+    with one_thread(faiss):
+        found = faiss.Kmeans(sample.shape[1], count, niter=10, seed=0, min_points_per_centroid=1)
+        found.train(np.ascontiguousarray(sample, np.float32))
+    return np.asarray(found.centroids, np.float32)
+
+
 def gpu_count(faiss: Any) -> int:
     """GPUs that this FAISS can use; 0 for one that was built without."""
     return int(faiss.get_num_gpus()) if hasattr(faiss, "get_num_gpus") else 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from amogus_search.core import neighbours
-from amogus_search.core.neighbours import Spread, nearest, nearest_before
+from amogus_search.core.neighbours import Lists, Spread, nearest, nearest_before, nearest_before_in_lists
 
 
 def unit(rows):
@@ -20,6 +20,49 @@ def test_blocks_of_any_size_find_what_the_whole_product_finds(blocks, monkeypatc
     for row in range(90):
         expected = np.argsort(-(rows[:row] @ rows[row]), kind="stable")[:4].tolist()
         assert found[row].tolist() == expected + [-1] * (4 - len(expected))
+
+
+@pytest.mark.parametrize(("first", "few"), [(1, 8), (5, 10**6), (3, 1)])
+def test_it_does_not_matter_how_the_best_of_a_block_are_found(first, few, monkeypatch):
+    """Sorted, or picked one by one: rows that are equal to the bit come in the order of their numbers either way."""
+    monkeypatch.setattr(neighbours, "_FIRST", first)
+    monkeypatch.setattr(neighbours, "_FEW", few)
+    monkeypatch.setattr(neighbours, "_ROWS", 32)
+    rows = np.eye(8, dtype=np.float32)[np.random.default_rng(2).integers(0, 8, 150)]
+    found = nearest_before(rows, 4)
+    for row in range(150):
+        expected = np.argsort(-(rows[:row] @ rows[row]), kind="stable")[:4].tolist()
+        assert found[row].tolist() == expected + [-1] * (4 - len(expected))
+
+
+def test_in_all_lists_are_found_the_same_as_without():
+    rows = unit(np.random.default_rng(3).normal(size=(200, 6)))
+    lists = Lists.around(rows[:7], rows)
+    assert sorted(np.unique(lists.of_row)) == list(range(7))
+    assert lists.of_row[:7].tolist() == lists.order[:, 0].tolist() == list(range(7))
+    told = []
+    found = nearest_before_in_lists(rows, lists, 200, 5, lambda done, total: told.append((done, total)))
+    np.testing.assert_array_equal(found, nearest_before(rows, 5))
+    assert told[-1] == (200, 200)
+
+
+def test_in_a_few_lists_what_lies_close_together_is_found():
+    rng = np.random.default_rng(4)
+    pictures = unit(rng.normal(size=(400, 6)))
+    rows = np.concatenate([pictures, unit(pictures + rng.normal(size=pictures.shape) * 0.001)])
+    lists = Lists.around(pictures[:20], rows)
+    found = nearest_before_in_lists(rows.astype(np.float16), lists, 160, 5)
+    before = np.arange(len(rows))[:, None]
+    assert ((found == -1) | (found < before)).all()
+    assert np.mean(found[400:, 0] == np.arange(400)) > 0.99
+    assert not np.array_equal(found, nearest_before(rows, 5))
+
+
+def test_an_empty_list_is_passed_over():
+    rows = unit(np.asarray([[1, 0], [0.9, 0.1], [1, 0.1]]))
+    lists = Lists.around(np.asarray([[1, 0], [-1, 0]], np.float32), rows)
+    assert lists.of_row.tolist() == [0, 0, 0]
+    assert nearest_before_in_lists(rows, lists, 1, 2).tolist() == [[-1, -1], [0, -1], [1, 0]]
 
 
 def test_none_and_one_have_no_neighbours():

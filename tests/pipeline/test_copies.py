@@ -113,3 +113,10 @@ def test_most_strangers_are_told_without_looking_closer():
     outlines = [outline(thumbnail(picture(seed))) for seed in range(20)]
     alike = [may_be_copies(one, other) for row, one in enumerate(outlines) for other in outlines[:row]]
     assert np.mean(alike) < 0.3
+
+
+def test_many_outlines_at_once_are_judged_like_single_ones():
+    outlines = np.asarray([outline(thumbnail(picture(seed))) for seed in range(6)] + [np.full((32, 32), 9, np.uint8)])
+    together = may_be_copies(outlines[:, None], outlines[None])
+    assert together.tolist() == [[bool(may_be_copies(one, other)) for other in outlines] for one in outlines]
+    assert together.diagonal().all()
