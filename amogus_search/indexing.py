@@ -46,7 +46,7 @@ class Choice:
     def completed(self, identity: Mapping[str, object]) -> Choice:
         """The same with nothing left open."""
         return Choice(
-            self.detector or str(identity.get("detector", registry.DEFAULT)),
+            self.detector or registry.detector_of(identity),
             self.embedder or str(identity.get("embedder", registry.DEFAULT)),
             self.profile or str(identity.get("profile", DEFAULT_PROFILE)),
         )

@@ -98,8 +98,8 @@ def load_detector(name: str = DEFAULT) -> Detector:
     """The detector of that name, ready to use.
 
     Args:
-        name: `amogus` (embedded weights), the path of a `.onnx` or `.pt` file, `motif:NAME` or `motif:PATH` (taught
-            from drawings), or a plug-in's name.
+        name: `amogus` (embedded weights; `amogus:bf16` names a form of them), the path of a `.onnx` or `.pt` file,
+            `motif:NAME` or `motif:PATH` (taught from drawings), or a plug-in's name.
 
     Raises:
         UsageError: there is no such detector.
@@ -109,6 +109,16 @@ def load_detector(name: str = DEFAULT) -> Detector:
     build, argument = resolve("detector", name)
     detector: Detector = build(argument)
     return detector
+
+
+def detector_of(identity: Mapping[str, object]) -> str:
+    """The name of the detector that made an index with this identity; the embedded one's for a new index."""
+    name = str(identity.get("detector", DEFAULT))
+    if name != DEFAULT or not identity:
+        return name
+    from amogus_search import embedded
+
+    return embedded.name_of(name, identity.get("detector_fingerprint"))
 
 
 def load_embedder(name: str = DEFAULT) -> Embedder:
@@ -184,18 +194,10 @@ def _unknown(kind: Kind, name: str) -> UsageError:
 
 
 def embedded_detector(argument: str) -> Detector:
-    """The detector whose weights travel with the package; `argument` names another embedded one."""
-    from amogus_search import weights
-    from amogus_search.detectors.openvino import OpenVinoDetector
+    """The detector whose weights travel with the package; `argument` names a form of it, int8, bf16 or f32."""
+    from amogus_search import embedded
 
-    name = argument or DEFAULT
-    entry = weights.entry("detector", name)
-    return OpenVinoDetector(
-        DEFAULT,
-        weights.read(entry.files["model"]),
-        weights.motif(entry.about["motif"]),
-        calibration=entry.about.get("calibration"),
-    )
+    return embedded.detector(argument)
 
 
 def onnx_detector(argument: str) -> Detector:

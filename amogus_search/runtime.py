@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from amogus_search.errors import AmogusError
 
 Precision = Literal["f32", "bf16"]
+_MULTIPLY_BYTES = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+"""Flags of processors that add up products of bytes in one instruction, and without saturating in between."""
 _CONVERTER = "openvino.tools.ovc"
 Constants: TypeAlias = bytes | NDArray[np.uint8]
 
@@ -43,6 +45,16 @@ def _core() -> Any:
 def cpu_has_bf16() -> bool:
     """Whether this CPU computes bf16 natively, so that asking for it is faster and not slower."""
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@cache
+def cpu_has_int8() -> bool:
+    """Whether this CPU multiplies bytes natively; false where the system does not say (only Linux does)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return any(word in _MULTIPLY_BYTES for word in flags.split())
 
 
 class CompiledModel:

@@ -12,7 +12,6 @@ from amogus_search.cli.bench_peers import (
     ThreadsOption,
     chosen,
     cores,
-    embedded_detector,
     ultralytics_weights,
 )
 from amogus_search.cli.parameters import FormatOption, QuietOption
@@ -68,19 +67,20 @@ def engine(
 
 def _pairs(weights: Path, threads: int, explain: bool) -> list[Pair]:
     """Who is compared with whom: ours with ultralytics as it comes, with as many threads as cores, and with lists."""
-    from amogus_search.evaluation.benchmark_engine import Contender, Pair, alone, embedded
+    from amogus_search import embedded
+    from amogus_search.evaluation.benchmark_engine import Contender, Pair, alone, looking
     from amogus_search.evaluation.engine_causes import STEPS, prepared
 
-    default, exact_detector = embedded_detector(threads=threads), embedded_detector("f32", threads)
-    exact = Contender("amogus f32", embedded(exact_detector), threads or None)
-    own = exact
-    if default.precision != "f32":
-        own = Contender(f"amogus {default.precision}", embedded(default), threads or None)
-    single = Contender(f"{own.name}, one by one", alone(default), threads or None)
+    forms = [form for form in embedded.FORMS if embedded.is_computed(form)]
+    chosen_form, exact_detector = embedded.chosen_form(), embedded.detector("f32", threads=threads)
+    own = {form: Contender(f"amogus {form}", looking(embedded.detector(form, threads=threads))) for form in forms}
+    single = Contender(f"amogus {chosen_form}, one by one", alone(embedded.detector(threads=threads)))
     usual, *others = _ultralytics(weights, threads)
-    pairs = [Pair(own, usual), Pair(single, usual), *(Pair(own, other) for other in others)]
-    if own is not exact:
-        pairs += [Pair(exact, usual), Pair(own, exact)]
+    pairs = [Pair(own[chosen_form], usual), Pair(single, usual), *(Pair(own[chosen_form], other) for other in others)]
+    pairs += [Pair(one, usual) for form, one in own.items() if form != chosen_form]
+    pairs += [Pair(one, own["f32"]) for form, one in own.items() if form != "f32"]
+    for one in (*own.values(), single):
+        one.threads = threads or None
     for step, how in STEPS.items() if explain else ():
         pairs.append(Pair(Contender(f"amogus f32, {step}", prepared(exact_detector, how), timed=False), usual))
     return pairs

@@ -14,9 +14,7 @@ import typer
 from amogus_search.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from amogus_search.detectors.openvino import OpenVinoDetector
     from amogus_search.evaluation.labelled import LabelledImage
-    from amogus_search.runtime import Precision
 
 PhotosArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of photos.")]
 SeedOption: TypeAlias = Annotated[int, typer.Option(min=0, help="What is drawn where.")]
@@ -47,16 +45,6 @@ def ultralytics_weights() -> Iterator[Path]:
         motif = weights.motif(entry.about["motif"])
         write_pt(weights.read(entry.files["model"]), entry.about["architecture"], motif, path)
         yield path
-
-
-def embedded_detector(precision: Precision | None = None, threads: int = 0) -> OpenVinoDetector:
-    """The embedded detector in a precision; None: that which it takes by itself."""
-    from amogus_search import weights
-    from amogus_search.detectors.openvino import OpenVinoDetector
-
-    entry = weights.entry("detector", "amogus")
-    model = weights.read(entry.files["model"])
-    return OpenVinoDetector("amogus", model, weights.motif(entry.about["motif"]), precision=precision, threads=threads)
 
 
 def chosen(folder: Path, limit: int) -> list[LabelledImage]:

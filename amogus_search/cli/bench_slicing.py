@@ -11,7 +11,6 @@ from amogus_search.cli.bench_peers import (
     SeedOption,
     ThreadsOption,
     chosen,
-    embedded_detector,
     ultralytics_weights,
 )
 from amogus_search.cli.parameters import FormatOption, QuietOption
@@ -67,6 +66,7 @@ def slicing(
 def _sides(weights: Path, overlap: float, min_confidence: float, threads: int) -> list[Side]:
     import numpy as np
 
+    from amogus_search import embedded
     from amogus_search.detectors.ultralytics import load_yolo, torch_threads
     from amogus_search.evaluation.benchmark_slicing import Side, ours
     from amogus_search.evaluation.slicing_peer import Slicer
@@ -74,8 +74,8 @@ def _sides(weights: Path, overlap: float, min_confidence: float, threads: int) -
     slicer = Slicer(load_yolo(weights), tile_px=640, overlap=overlap, min_confidence=min_confidence)
     slicer(np.zeros((640, 640, 3), np.uint8))  # the first picture makes ultralytics choose its threads
     in_torch = torch_threads(threads)
-    detector = embedded_detector(threads=threads)
-    name = f"amogus {detector.precision}"
+    detector = embedded.detector(threads=threads)
+    name = f"amogus {embedded.chosen_form()}"
     all_windows = ours(detector, overlap=overlap, min_confidence=min_confidence, everywhere=True)
     as_it_works = ours(detector, overlap=overlap, min_confidence=min_confidence)
     return [

@@ -82,7 +82,7 @@ class Pair:
         return values | self.agreement.to_dict()
 
 
-def embedded(detector: Detector) -> LookThrough:
+def looking(detector: Detector) -> LookThrough:
     """How this program looks through whole pictures, by its public door."""
 
     def look(images: Sequence[DecodedImage]) -> list[Detections]:
@@ -98,7 +98,7 @@ def one_by_one(look: Look) -> LookThrough:
 
 def alone(detector: Detector) -> LookThrough:
     """How this program looks at one whole picture."""
-    look = embedded(detector)
+    look = looking(detector)
     return one_by_one(lambda image: look([image])[0])
 
 

@@ -181,8 +181,10 @@ class Windows:
 
     def _has_a_long_one(self) -> bool:
         """Whether one of the few windows of a single picture is most of the work, so that other cores would idle."""
-        inputs = [tile.side_px**2 for tile in (window.tile for window in self._line)]
-        return bool(inputs) and max(inputs) * self._parallel > _WORTH_IT * sum(inputs)
+        inputs = [window.tile.side_px**2 for window in self._line]
+        # Where closer windows may follow, those are most of the work, and want a network compiled for one core each.
+        is_all = not any(window.job.closest for window in self._line)
+        return is_all and max(inputs, default=0) * self._parallel > _WORTH_IT * sum(inputs)
 
     def _look_in_turns(self) -> None:
         """One window after the other, each on all cores."""

@@ -4,7 +4,7 @@ import pytest
 from amogus_search.core import tiling
 from amogus_search.core.types import DecodedImage, FileEntry, SkippedImage
 from amogus_search.errors import AmogusError
-from amogus_search.evaluation.benchmark_engine import Contender, Pair, alone, embedded, run, turned_round
+from amogus_search.evaluation.benchmark_engine import Contender, Pair, alone, looking, run, turned_round
 from amogus_search.evaluation.comparing import Plants
 from amogus_search.evaluation.engine_causes import STEPS, Preparation, canvas_of, prepared
 from amogus_search.pipeline.resize import resize
@@ -23,15 +23,15 @@ def photo(*boxes, size_wh=(160, 107)):
 
 def bgr_finder(detector):
     """A library that takes red for blue unless it is given BGR."""
-    look = embedded(detector)
+    look = looking(detector)
     return lambda images: look([turned_round(image) for image in images])
 
 
 @pytest.fixture
 def pairs():
-    ours = Contender("ours", embedded(FakeDetector(tile_px=640)))
+    ours = Contender("ours", looking(FakeDetector(tile_px=640)))
     theirs = Contender("theirs", bgr_finder(FakeDetector(tile_px=640)), threads=1, wants=turned_round)
-    silent = Contender("asked only", embedded(FakeDetector(tile_px=640)), timed=False)
+    silent = Contender("asked only", looking(FakeDetector(tile_px=640)), timed=False)
     return [Pair(ours, theirs), Pair(silent, theirs)]
 
 
@@ -47,7 +47,7 @@ def test_pictures_are_shown_in_stacks_and_every_one_of_them_counts(pairs):
     stacks = []
     single = Contender("one by one", alone(FakeDetector(tile_px=640)))
     seen = Contender(
-        "in stacks", lambda images: stacks.append(len(images)) or embedded(FakeDetector(tile_px=640))(images)
+        "in stacks", lambda images: stacks.append(len(images)) or looking(FakeDetector(tile_px=640))(images)
     )
     photos = [photo((30 + 5 * i, 20, 70 + 5 * i, 60)) for i in range(5)]
     list(run(photos, [Pair(seen, single)], NO_PLANTS, together=2))
@@ -74,7 +74,7 @@ def test_a_picture_that_cannot_be_read_stops_the_measurement(pairs):
 def test_however_a_picture_is_prepared_findings_are_in_its_pixels(how):
     image = photo((30, 20, 70, 60), size_wh=(640, 428))
     detector = FakeDetector(tile_px=640)
-    (found,), (usual,) = prepared(detector, how)([image]), embedded(detector)([image])
+    (found,), (usual,) = prepared(detector, how)([image]), looking(detector)([image])
     np.testing.assert_allclose(found.xyxy, usual.xyxy, atol=1)
 
 

@@ -115,6 +115,15 @@ def test_windows_of_a_single_large_picture_are_looked_at_at_once():
     assert detector.one_by_one <= 1, "the only closest one, at the end"
 
 
+def test_a_picture_that_may_be_looked_at_more_closely_needs_no_network_of_either_kind():
+    """Its first two windows could be looked at in turns, but each kind of network takes a second to compile."""
+    detector = Several()
+    image = picture(1, size_wh=(200, 150))
+    image.pixels[100:112, 150:160] = (230, 20, 20)
+    list(detect_images([image], detector, BALANCED))
+    assert (detector.one_by_one, len(detector.asked)) == (0, 2 + 4)
+
+
 @pytest.mark.parametrize("kind", [Several, OneAtATime])
 def test_pictures_without_structure_do_not_pile_up_behind_one_that_waits(kind):
     """Each is handed on after some further pictures at most, or a folder of blank scans would fill the memory."""

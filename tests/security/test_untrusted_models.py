@@ -58,14 +58,22 @@ def tampered(content, other):
     yield b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 6000000\n"
 
 
-@pytest.mark.parametrize(("kind", "load"), [("detector", registry.load_detector), ("embedder", registry.load_embedder)])
+@pytest.mark.parametrize(
+    ("kind", "role", "name", "load"),
+    [
+        ("detector", "model", "amogus:f32", registry.load_detector),
+        ("detector", "int8", "amogus:int8", registry.load_detector),
+        ("detector", "int8_constants", "amogus:int8", registry.load_detector),
+        ("embedder", "image", "amogus", registry.load_embedder),
+    ],
+)
 def test_weights_that_are_not_the_listed_ones_are_refused_before_anything_is_loaded(
-    kind, load, tmp_path, monkeypatch, compiled, fault_record
+    kind, role, name, load, tmp_path, monkeypatch, compiled, fault_record
 ):
     seen, _ = compiled
-    home = weights.folder()
-    files = weights.entry(kind, "amogus").files
-    name = files["model"] if "model" in files else next(iter(files.values()))
+    monkeypatch.setattr(runtime, "cpu_has_int8", lambda: True)
+    home, asked = weights.folder(), name
+    name = weights.entry(kind, "amogus").files[role]
     for file in home.iterdir():
         if file.is_file() and file.name != name:
             (tmp_path / file.name).symlink_to(file)
@@ -75,7 +83,7 @@ def test_weights_that_are_not_the_listed_ones_are_refused_before_anything_is_loa
     for variant in variants:
         (tmp_path / name).write_bytes(variant)
         with pytest.raises(WeightsError, match=name):
-            load("amogus")
+            load(asked)
         refused += not seen
     fault_record("F20", tried=len(variants), survived=refused, what=f"weights of the {kind}, tampered with")
 
@@ -96,7 +104,7 @@ def test_what_is_hashed_is_what_is_loaded(tmp_path, monkeypatch, compiled):
 
     monkeypatch.setattr(weights, "read", read_then_swap)
     with pytest.raises(reached):
-        registry.load_detector("amogus").detect_tiles(np.zeros((1, 640, 640, 3), np.uint8))
+        registry.load_detector("amogus:f32").detect_tiles(np.zeros((1, 640, 640, 3), np.uint8))
     assert set(seen) == {weights.manifest()["file"][name]["sha256"]}
 
 
