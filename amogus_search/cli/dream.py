@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from amogus_search.dreaming.regions import Region
     from amogus_search.finder import Finder
 
+_FREE = 0.3
+"""Freedom of the colours if there is a text, which may name a colour."""
 DETECTOR = "detector"
 """What is dreamt of if nothing is said: whatever the detector hunts."""
 
@@ -49,13 +52,18 @@ class HowOptions:
     softness: Annotated[
         float | None, typer.Option(min=0, max=3, metavar="P", help="How much more large shapes count than small ones.")
     ] = None
+    colors: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="S", help="Freedom to leave the picture's own colours.")
+    ] = None
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same dream.")] = 0
 
-    def dream(self) -> Dream:
-        """The defaults with what was given."""
+    def dream(self, *, free: float | None) -> Dream:
+        """The defaults with what was given; `free`: how free its colours are if nothing is said."""
         from amogus_search.dreaming.ascent import Dream
 
-        given = {("size_px" if name == "size" else name): value for name, value in vars(self).items()}
+        names = {"size": "size_px", "colors": "colours"}
+        given = {"colours": free} if self.colors is None else {}
+        given |= {names.get(name, name): value for name, value in vars(self).items() if value is not None}
         return Dream(**{name: value for name, value in given.items() if value is not None})
 
 
@@ -95,8 +103,11 @@ def dream(
     film: FilmOptions,
     thresholds: Thresholds,
     toward: Annotated[
-        str, typer.Option(metavar="detector|TEXT", help="What the detector hunts, or a text for the embedder.")
-    ] = DETECTOR,
+        list[str] | None,
+        typer.Option(
+            metavar="detector|TEXT", help="What the detector hunts (the default), or a text; both if given twice."
+        ),
+    ] = None,
     detector: Annotated[
         str, typer.Option(metavar="NAME", help="amogus, motif:NAME, or the path of a YOLO .pt file.")
     ] = "amogus",
@@ -117,9 +128,10 @@ def dream(
     from amogus_search.dreaming.run import judged
     from amogus_search.finder import Finder
 
-    wanted = how.dream()
+    aims = toward or [DETECTOR]
+    wanted = how.dream(free=_FREE if aims != [DETECTOR] else None)
     _check(image, out, film, overwrite)
-    objective = _objective(toward, detector, embedder)
+    objective = _objective(aims, detector, embedder)
     finder = Finder.load(detector)
     picture = _read(image)
     before = judged(finder, picture.pixels)
@@ -209,16 +221,20 @@ def _regions(
     return regions_of(picture.full_wh, boxes, choose=choose and bool(where.box)) if boxes else []
 
 
-def _objective(toward: str, detector: str, embedder: str) -> Objective:
+def _objective(aims: Sequence[str], detector: str, embedder: str) -> Objective:
     from amogus_search.errors import MissingExtraError
 
     try:
         from amogus_search.dreaming.networks import detector_objective, direction_objective
+        from amogus_search.dreaming.together import Together
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"a dream needs gradients, and {error.name} is not installed", 'pip install "amogus_search[train]"'
         ) from error
-    return detector_objective(detector) if toward == DETECTOR else direction_objective(toward, embedder)
+    objectives: list[Objective] = [
+        detector_objective(detector) if aim == DETECTOR else direction_objective(aim, embedder) for aim in aims
+    ]
+    return objectives[0] if len(objectives) == 1 else Together(objectives)
 
 
 def _dreamt(

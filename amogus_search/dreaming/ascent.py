@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.core.types import Boxes
-from amogus_search.dreaming.places import mask_of, rolled
+from amogus_search.dreaming.places import mask_of, rolled, well_within
 from amogus_search.dreaming.shaping import (
     Field,
     colour_axes,
@@ -42,6 +42,7 @@ class Dream:
     noise:     and given noise of this standard deviation, 0..1
     tv:        weight of the total variation of the change; see `shaping.with_less_variation`
     softness:  how much more large shapes count than small ones; see `shaping.with_spectrum`
+    colours:   how free it is to leave the picture's own colours, 0..1; see `shaping.colour_axes`
     seed:      decides all that is random
     """
 
@@ -60,6 +61,7 @@ class Dream:
     noise: float = 0.02
     tv: float = 0.004
     softness: float = 1.2
+    colours: float = 0.02
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -73,9 +75,11 @@ class Dream:
             raise UsageError("the strength lies in 0..1, and jitter, tv and noise are not negative", "see --help")
 
 
-_FORGETTING = 0.98
+FORGETTING = 0.98
 """Steps are measured against the steepest one so far, which fades by this factor a step. So they get smaller as an
 objective is satisfied, and what is there already is not painted over and over."""
+_CHOICE = 4
+"""Where not all of a picture may change, so many times as many places are looked at, to take those that may."""
 SMALLEST_PX = 48
 """Shorter side of the smallest octave: below it the networks see nothing."""
 
@@ -154,7 +158,10 @@ def ascend(
         base = resized(picture, octave_wh)
         if boxes is None:
             shorter = min(octave_wh)
-            chosen = objective.places(base, dream.places, (dream.sides[0] * shorter, dream.sides[1] * shorter))
+            sides = (dream.sides[0] * shorter, dream.sides[1] * shorter)
+            chosen = objective.places(base, dream.places if allowed is None else _CHOICE * dream.places, sides)
+            if allowed is not None:
+                chosen = well_within(chosen, allowed(octave_wh), dream.places)
             boxes = scaled(chosen, octave_wh, size_wh)
         here = scaled(boxes, size_wh, octave_wh)
         mask = mask_of(here, octave_wh)
@@ -194,14 +201,14 @@ class _Climb:
         self, base: Field, mask: NDArray[np.float32], boxes: Boxes, objective: Objective, dream: Dream
     ) -> None:
         self.base, self.mask, self.boxes, self.objective, self.dream = base, mask, boxes, objective, dream
-        self.axes = colour_axes(base)
+        self.axes = colour_axes(base, dream.colours)
 
     def run(self, change: Field, rng: np.random.Generator, tell: Callable[[int, float, Field], None]) -> Field:
         dream, velocity, steepest = self.dream, np.zeros_like(change), 0.0
         for step in range(1, dream.steps + 1):
             score, gradient = self.looked_at(np.clip(self.base + change, 0, 1), rng)
             uphill = step_along(gradient, self.mask, self.axes, dream.softness)
-            steepest = max(size_within(uphill, self.mask), _FORGETTING * steepest)
+            steepest = max(size_within(uphill, self.mask), FORGETTING * steepest)
             velocity = dream.momentum * velocity + (1 - dream.momentum) * uphill / (steepest or 1.0)
             rate = dream.rate * (1 - 2 / 3 * (step - 1) / dream.steps)
             moved = with_less_variation(change + rate * velocity, dream.tv)

@@ -21,6 +21,8 @@ _OVERLAP = 0.4
 """A candidate with this IoU with a place is one of it."""
 _NEAREST = 3
 """If there is none, so many of those that overlap it most are."""
+_LONGEST = 2.2
+"""A place is no more than so many times as long as it is wide; the faintest candidates may be of any shape."""
 _BEYOND = 1e-6
 """Keeps the log-odds of a score finite."""
 
@@ -70,13 +72,15 @@ class DetectorObjective:
         self._margin, self._margin_px, self._aims = margin, margin_px, aims
 
     def places(self, picture: Field, count: int, sides: tuple[float, float]) -> Boxes:
-        """Boxes of its best candidates that lie apart, and within the picture if there are such."""
+        """Boxes of its best candidates that lie apart; if there are such, within the picture and of usual shape."""
         with torch.no_grad():
             boxes, scores, _ = self._answers(as_tensor(picture))
         height, width = picture.shape[:2]
         table = boxes.numpy()
         inside = (table[:, :2] >= 0).all(1) & (table[:, 2] <= width) & (table[:, 3] <= height)
-        rows = inside if inside.any() else np.ones_like(inside)
+        wide, high = np.maximum(table[:, 2:] - table[:, :2], 1e-3).T
+        usual = inside & (wide < _LONGEST * high) & (high < _LONGEST * wide)
+        rows = usual if usual.any() else np.ones_like(usual)
         return best_apart(table[rows], scores.numpy()[rows], count, sides)
 
     def __call__(self, picture: Field, glance: Glance) -> tuple[float, Field]:

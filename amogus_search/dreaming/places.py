@@ -12,7 +12,9 @@ _REACH = 1.12
 """A place's mask fills its box enlarged by this factor, to half."""
 _SOFTNESS = 0.16
 """Width of the mask's border, as a share of the half side."""
-_FEATHER = 0.12
+_NEARLY = 0.9
+"""A place of which this much may change is as good as one that may change throughout."""
+_FEATHER = 0.08
 """Within a box that must not be left, a change fades over this share of its shorter side."""
 _APART = 0.02
 """Two places overlap by this much (IoU) at most."""
@@ -34,6 +36,26 @@ def best_apart(boxes: Boxes, scores: NDArray[np.float32], count: int, sides: tup
         if not chosen or float(iou(boxes[row : row + 1], boxes[chosen]).max()) <= _APART:
             chosen.append(int(row))
     return boxes[chosen].reshape(-1, 4)
+
+
+def well_within(boxes: Boxes, mask: NDArray[np.float32], count: int) -> Boxes:
+    """(<= count, 4) the first of the boxes in which the mask is nearly 1 throughout; then those with most of it.
+
+    Args:
+        boxes: (k, 4) in pixels of the mask, best first.
+        mask: (h, w) in 0..1.
+        count: so many at most.
+    """
+    shares = [_mean_in(box, mask) for box in boxes]
+    order = sorted(range(len(boxes)), key=lambda row: -min(shares[row], _NEARLY))
+    return boxes[order[:count]].reshape(-1, 4)
+
+
+def _mean_in(box: NDArray[np.float32], mask: NDArray[np.float32]) -> float:
+    x1, y1 = (int(max(0.0, value)) for value in np.floor(box[:2]))
+    x2, y2 = (int(max(0.0, value)) for value in np.ceil(box[2:]))
+    part = mask[y1:y2, x1:x2]
+    return float(part.mean()) if part.size else 0.0
 
 
 def mask_of(boxes: Boxes, size_wh: tuple[int, int], rows: tuple[int, int] | None = None) -> NDArray[np.float32]:

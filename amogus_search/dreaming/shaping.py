@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 Field = NDArray[np.float32]
 """(h, w, 3) float32: a picture in 0..1, a change of one, or a gradient."""
 
-_LEAST = 0.05
-"""Variance that each colour direction has at least, as a share of the largest: grey pictures get hardly any colour."""
 _FLAT = 1e-6
-"""And at least this, for pictures of one colour."""
+"""Variance that every colour direction has at least, for pictures of one colour."""
 _MARGIN = 8
 """A gradient is mirrored outwards by this fraction of its sides before its spectrum is taken, which wraps around."""
 _FINEST = 0.25
@@ -32,15 +30,20 @@ def resized(field: Field, size_wh: tuple[int, int]) -> Field:
     return np.asarray(cv2.resize(field, size_wh, interpolation=method), np.float32)
 
 
-def colour_axes(picture: Field) -> NDArray[np.float32]:
+def colour_axes(picture: Field, freedom: float) -> NDArray[np.float32]:
     """(3, 3) symmetric: what turns steps of equal size in decorrelated colours into RGB, largest gain 1.
 
     It is the square root of the covariance of the picture's own colours: along the axis that they vary along most
     (nearly always light and dark), a step is large; towards colours that it does not have, small.
+
+    Args:
+        picture: whose colours count.
+        freedom: variance that every direction has at least, as a share of the largest: at 0 a grey picture stays grey,
+            at 1 all colours are equal.
     """
     colours = picture.reshape(-1, 3).astype(np.float64)
     values, vectors = np.linalg.eigh(np.cov(colours.T))
-    values = np.maximum(values, _LEAST * values[-1] + _FLAT)
+    values = np.maximum(values, freedom * values[-1] + _FLAT)
     root = (vectors * np.sqrt(values)) @ vectors.T
     return np.asarray(root / np.sqrt(values[-1]), np.float32)
 

@@ -18,7 +18,7 @@ def roughness(one):
 def test_colour_axes_follow_the_colours_of_the_picture():
     """A picture that varies from black to orange takes large steps along that, and small ones towards blue."""
     shade = np.random.default_rng(0).random((40, 40, 1))
-    axes = shaping.colour_axes((shade * [1.0, 0.5, 0.0]).astype(np.float32))
+    axes = shaping.colour_axes((shade * [1.0, 0.5, 0.0]).astype(np.float32), 0.02)
     orange, blue = (np.linalg.norm(axes @ (np.asarray(c) / np.linalg.norm(c))) for c in ([1.0, 0.5, 0.0], [0, 0, 1.0]))
     np.testing.assert_allclose(axes, axes.T, atol=1e-6)
     assert orange == pytest.approx(1, abs=1e-3)
@@ -27,16 +27,21 @@ def test_colour_axes_follow_the_colours_of_the_picture():
 
 def test_colour_axes_of_decorrelated_colours_keep_them_apart():
     picture = np.random.default_rng(0).random((200, 200, 3)).astype(np.float32)
-    axes = shaping.colour_axes(picture)
+    axes = shaping.colour_axes(picture, 0.02)
     np.testing.assert_allclose(axes, np.eye(3) * axes[0, 0], atol=0.02)
 
 
 def test_a_grey_picture_stays_nearly_grey_and_a_flat_one_may_become_anything():
     shade = np.random.default_rng(0).random((40, 40, 1)).astype(np.float32)
-    axes = shaping.colour_axes(np.repeat(shade, 3, axis=2))
+    axes = shaping.colour_axes(np.repeat(shade, 3, axis=2), 0.02)
     change = (axes @ axes.T) @ np.asarray([1, -1, 0], np.float32)
     assert np.abs(change).max() < 0.1
-    np.testing.assert_allclose(shaping.colour_axes(np.full((5, 5, 3), 0.3, np.float32)), np.eye(3), atol=1e-5)
+    np.testing.assert_allclose(shaping.colour_axes(np.full((5, 5, 3), 0.3, np.float32), 0.0), np.eye(3), atol=1e-5)
+
+
+def test_with_all_freedom_all_colours_are_equal():
+    shade = np.random.default_rng(0).random((40, 40, 1)) * [1.0, 0.5, 0.0]
+    np.testing.assert_allclose(shaping.colour_axes(shade.astype(np.float32), 1.0), np.eye(3), atol=1e-3)
 
 
 def test_the_spectrum_gets_softer_with_softness(field):
@@ -47,7 +52,7 @@ def test_the_spectrum_gets_softer_with_softness(field):
 def test_a_step_stays_within_the_mask(field):
     mask = np.zeros((24, 32), np.float32)
     mask[4:20, 4:20] = 1
-    step = shaping.step_along(field, mask, shaping.colour_axes(np.abs(field)), 1.0)
+    step = shaping.step_along(field, mask, shaping.colour_axes(np.abs(field), 0.02), 1.0)
     assert step[mask > 0].any()
     assert not step[mask == 0].any()
 
@@ -61,7 +66,7 @@ def test_a_size_counts_what_the_mask_shows(field):
 
 def test_a_step_along_nothing_is_nothing(field):
     mask = np.ones((24, 32), np.float32)
-    axes = shaping.colour_axes(np.abs(field))
+    axes = shaping.colour_axes(np.abs(field), 0.02)
     assert not shaping.step_along(np.zeros_like(field), mask, axes, 1.0).any()
     assert not shaping.step_along(field, np.zeros_like(mask), axes, 1.0).any()
 
@@ -69,7 +74,7 @@ def test_a_step_along_nothing_is_nothing(field):
 def test_the_step_goes_uphill(field):
     """Whatever is done to a gradient, its step must not lead down."""
     mask = np.random.default_rng(1).random((24, 32)).astype(np.float32)
-    step = shaping.step_along(field, mask, shaping.colour_axes(np.abs(field)), 1.0)
+    step = shaping.step_along(field, mask, shaping.colour_axes(np.abs(field), 0.02), 1.0)
     assert float((step * field).sum()) > 0
 
 
