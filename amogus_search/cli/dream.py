@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -62,7 +62,7 @@ class HowOptions:
         from amogus_search.dreaming.ascent import Dream
 
         names = {"size": "size_px", "colors": "colours"}
-        given = {"colours": free} if self.colors is None else {}
+        given: dict[str, Any] = {"colours": free} if self.colors is None else {}
         given |= {names.get(name, name): value for name, value in vars(self).items() if value is not None}
         return Dream(**{name: value for name, value in given.items() if value is not None})
 
