@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from amogus_search.core.types import Boxes, Scores
 
+_AT_ONCE = 32
+"""Boxes whose overlaps with all others are computed at once: one by one is mostly waiting for NumPy to begin."""
+
 
 def areas(boxes_xyxy: Boxes) -> NDArray[np.float32]:
     """(n,) areas in square pixels; an inverted box has none."""
@@ -61,16 +64,29 @@ def suppress(
         limit: stop after so many survivors.
     """
     order = best_first(boxes_xyxy, confidence)
-    sizes = areas(boxes_xyxy)
     kept: list[int] = []
     while len(order) and (limit is None or len(kept) < limit):
-        row, rest = order[:1], order[1:]
-        kept.append(int(row[0]))
-        overlaps = iou(boxes_xyxy[row], boxes_xyxy[rest])[0] > max_iou
-        smaller, larger = np.minimum(sizes[row], sizes[rest]), np.maximum(sizes[row], sizes[rest])
-        nested = (ios(boxes_xyxy[row], boxes_xyxy[rest])[0] > max_ios) & (smaller >= part_ratio * larger)
-        order = rest[~(overlaps | nested)]
-    return np.asarray(kept, np.int64)
+        first = order[:_AT_ONCE]
+        drops = _drops(boxes_xyxy[first], boxes_xyxy[order], max_iou, max_ios, part_ratio)
+        alive = np.ones(len(order), bool)
+        for row in range(len(first)):
+            if alive[row]:
+                kept.append(int(first[row]))
+                alive[row + 1 :] &= ~drops[row, row + 1 :]
+        order = order[len(first) :][alive[len(first) :]]
+    return np.asarray(kept[:limit], np.int64)
+
+
+def _drops(
+    better_xyxy: Boxes, others_xyxy: Boxes, max_iou: float, max_ios: float, part_ratio: float
+) -> NDArray[np.bool_]:
+    """(n, m) whether each of the better boxes leaves no room for each of the others."""
+    overlaps = iou(better_xyxy, others_xyxy) > max_iou
+    if max_ios >= 1:
+        return overlaps
+    sizes, others = areas(better_xyxy)[:, None], areas(others_xyxy)[None, :]
+    smaller, larger = np.minimum(sizes, others), np.maximum(sizes, others)
+    return overlaps | ((ios(better_xyxy, others_xyxy) > max_ios) & (smaller >= part_ratio * larger))
 
 
 def clip(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> Boxes:

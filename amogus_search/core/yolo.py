@@ -59,10 +59,11 @@ def _voted(found: Detections, kept: NDArray[np.int64]) -> NDArray[np.float32]:
     (Gidaris and Komodakis, 2015); boxes and visibilities stay those of the best candidate, which they were trained for.
     """
     points = found.keypoints[kept].copy()
-    for row in np.flatnonzero(found.confidence[kept] >= _VOTED_FROM) if points.size else ():
-        best = kept[row : row + 1]
-        overlap = iou(found.xyxy[best], found.xyxy)[0]
-        voters = np.flatnonzero((overlap >= _VOTER_IOU) & (found.confidence >= _VOTER_SHARE * found.confidence[best]))
-        weight = found.confidence[voters] * overlap[voters]
-        points[row, :, :2] = np.average(found.keypoints[voters, :, :2], axis=0, weights=weight)
+    rows = np.flatnonzero(found.confidence[kept] >= _VOTED_FROM) if points.size else np.zeros(0, np.int64)
+    overlaps = iou(found.xyxy[kept[rows]], found.xyxy)
+    enough = found.confidence[None] >= _VOTER_SHARE * found.confidence[kept[rows], None]
+    for row, overlap, votes in zip(rows, overlaps, (overlaps >= _VOTER_IOU) & enough, strict=True):
+        voters = np.flatnonzero(votes)
+        weight = (found.confidence[voters] * overlap[voters])[:, None, None]
+        points[row, :, :2] = (found.keypoints[voters, :, :2] * weight).sum(axis=0) / weight.sum(axis=0)
     return points

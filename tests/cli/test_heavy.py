@@ -77,7 +77,7 @@ def test_index_query_and_export_with_foreign_models(amogus, scenes, clip, workpl
 def test_the_pt_file_finds_what_the_embedded_detector_finds(amogus, scenes):
     assert amogus("models", "export", "amogus", "own.pt", "--to", "ultralytics").code == 0
     options = ("--min-confidence", "0.6", "--format", "json")
-    ours = json.loads(amogus("detect", scenes / "0.png", *options).out)[0]["detections"]
+    ours = json.loads(amogus("detect", scenes / "0.png", "--detector", "amogus:f32", *options).out)[0]["detections"]
     theirs = json.loads(amogus("detect", scenes / "0.png", "--detector", "own.pt", *options).out)[0]["detections"]
     assert len(ours) == len(theirs) > 0
     for one, other in zip(sorted(d["box"] for d in ours), sorted(d["box"] for d in theirs), strict=True):
