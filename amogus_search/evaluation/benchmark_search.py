@@ -84,8 +84,7 @@ def run(
     with Index.open(folder) as index:
         rows = list(_own(index, truth, built))
     for other in others(settings.against):
-        told(f"building {other.name}", 0, settings.rows)
-        rows.append(_compared(other, made, settings, truth))
+        rows.append(_compared(other, made, settings, truth, told))
     raw = next(row["median_ms"] for row in rows if row["what"] == _RAW)
     return [{**row, "ratio": round(row["median_ms"] / raw, 2) if row["median_ms"] else None} for row in rows]
 
@@ -103,6 +102,14 @@ def _seen(made: MadeVectors, rows: int, truth: Truth, told: Told) -> Iterator[Ve
         yield chunk
         done += len(chunk)
         told("filling", done, rows)
+
+
+def _given(made: MadeVectors, rows: int, name: str, told: Told) -> Iterator[Vectors]:
+    done = 0
+    for chunk in made.chunks(rows):
+        told(f"building {name}", done, rows)
+        yield as_stored(chunk)
+        done += len(chunk)
 
 
 def _own(index: Index, truth: Truth, built: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -147,13 +154,13 @@ def _looked_at(hits: Sequence[Hit]) -> NDArray[np.int64]:
 _NOT_BUILT = {"build_seconds": None, "peak_mb": None}
 
 
-def _compared(other: Other, made: MadeVectors, settings: SearchSettings, truth: Truth) -> dict[str, Any]:
+def _compared(other: Other, made: MadeVectors, settings: SearchSettings, truth: Truth, told: Told) -> dict[str, Any]:
     if not other.is_installed:
         empty = dict.fromkeys(("structure", "build_seconds", "peak_mb", "recall", "median_ms", "p95_ms"))
         return {"what": other.name, **empty, "note": "not installed"}
     reset_peak()
     started = time.perf_counter()
-    other.build((as_stored(chunk) for chunk in made.chunks(settings.rows)), settings.rows, made.cloud.dimension)
+    other.build(_given(made, settings.rows, other.name, told), settings.rows, made.cloud.dimension)
     seconds = time.perf_counter() - started
     built = {"build_seconds": round(seconds, 1), "peak_mb": _megabytes(peak_bytes())}
     best: dict[str, Any] = {}
