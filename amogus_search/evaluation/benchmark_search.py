@@ -83,8 +83,7 @@ def run(
         built = {"build_seconds": round(time.perf_counter() - started, 1), "peak_mb": _megabytes(peak_bytes())}
     with Index.open(folder) as index:
         rows = list(_own(index, truth, built))
-    for other in others(settings.against):
-        rows.append(_compared(other, made, settings, truth, told))
+    rows.extend(_compared(other, made, settings, truth, told) for other in others(settings.against))
     raw = next(row["median_ms"] for row in rows if row["what"] == _RAW)
     return [{**row, "ratio": round(row["median_ms"] / raw, 2) if row["median_ms"] else None} for row in rows]
 
