@@ -41,8 +41,8 @@ def slicing(
 ) -> None:
     """Speed and recall of our windows beside SAHI's sliced inference, with the same weights, on large photos.
 
-    Windows of 640 pixels and the whole picture. Three rows: SAHI; ours, with every window looked at; and ours as it
-    works, without windows that hold not even a candidate. Speeds are against SAHI, and so is what was found only here
+    Windows of 640 pixels and the whole picture. Four rows: SAHI; ours with the same windows; ours with every window that
+    it has, half sizes too; and ours as it works, without windows that hold not even a candidate. Speeds are against SAHI, and so is what was found only here
     or only there. Needs the [train] and [peers] extras.
     """
     from amogus_search.cli.progress import ProgressDisplay
@@ -68,7 +68,7 @@ def _sides(weights: Path, overlap: float, min_confidence: float, threads: int) -
 
     from amogus_search import embedded
     from amogus_search.detectors.ultralytics import load_yolo, torch_threads
-    from amogus_search.evaluation.benchmark_slicing import Side, ours
+    from amogus_search.evaluation.benchmark_slicing import ALIKE, Side, ours
     from amogus_search.evaluation.slicing_peer import Slicer
 
     slicer = Slicer(load_yolo(weights), tile_px=640, overlap=overlap, min_confidence=min_confidence)
@@ -76,10 +76,12 @@ def _sides(weights: Path, overlap: float, min_confidence: float, threads: int) -
     in_torch = torch_threads(threads)
     detector = embedded.detector(threads=threads)
     name = f"amogus {embedded.chosen_form()}"
+    alike = ours(detector, overlap=overlap, min_confidence=min_confidence, everywhere=True, profile=ALIKE)
     all_windows = ours(detector, overlap=overlap, min_confidence=min_confidence, everywhere=True)
     as_it_works = ours(detector, overlap=overlap, min_confidence=min_confidence)
     return [
         Side("SAHI", lambda image: (slicer(image.pixels), slicer.looks(image.full_wh)), in_torch),
+        Side(f"{name}, SAHI's windows", alike, threads or None),
         Side(f"{name}, everywhere", all_windows, threads or None),
         Side(name, as_it_works, threads or None),
     ]

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 SLICED = Profile("sliced", full_px=(640,), native_tiles=True)
 """The whole picture, and tiles at its own size and at half sizes in between: what slicing is for."""
+ALIKE = Profile("alike", full_px=(640,), native_tiles=False, enlarge=(1,), enlarge_pixel_art=(1,))
+"""The whole picture, and tiles at its own size only: sliced inference as others do it."""
 
 
 class CountingDetector:
@@ -58,13 +60,16 @@ Look = Callable[[DecodedImage], tuple[Detections, int]]
 """Findings of one picture in its pixels, and how many windows were looked at."""
 
 
-def ours(detector: Detector, *, overlap: float, min_confidence: float, everywhere: bool = False) -> Look:
+def ours(
+    detector: Detector, *, overlap: float, min_confidence: float, everywhere: bool = False, profile: Profile = SLICED
+) -> Look:
     """How this program looks at a large picture.
 
     Args:
         overlap: share of a window that its neighbour sees too.
         min_confidence: findings below it are not wanted.
         everywhere: also where the coarser windows have no candidate at all.
+        profile: which windows there are.
     """
     counting: Any = CountingDetector(detector)
     tiles = replace(TILING, overlap_ratio=overlap, hint_confidence=0.0 if everywhere else TILING.hint_confidence)
@@ -74,7 +79,7 @@ def ours(detector: Detector, *, overlap: float, min_confidence: float, everywher
         before = counting.seen
         ((_, found),) = (
             item
-            for item in detect_images([image], counting, SLICED, detect=wanted, tiles=tiles)
+            for item in detect_images([image], counting, profile, detect=wanted, tiles=tiles)
             if isinstance(item, tuple)
         )
         return found, counting.seen - before

@@ -4,7 +4,7 @@ import pytest
 from amogus_search.core.types import DecodedImage, Detections, FileEntry, SkippedImage
 from amogus_search.errors import AmogusError, MissingExtraError
 from amogus_search.evaluation import slicing_peer
-from amogus_search.evaluation.benchmark_slicing import CountingDetector, Side, ours, run
+from amogus_search.evaluation.benchmark_slicing import ALIKE, CountingDetector, Side, ours, run
 from amogus_search.evaluation.comparing import Plants
 from amogus_search.testing import FakeDetector
 
@@ -55,6 +55,15 @@ def test_without_the_gate_no_fewer_windows_are_looked_at():
     gated = ours(Faint(tile_px=640), overlap=0.2, min_confidence=0.25)(image)[1]
     everywhere = ours(Faint(tile_px=640), overlap=0.2, min_confidence=0.25, everywhere=True)(image)[1]
     assert gated < everywhere
+
+
+def test_the_windows_of_others_are_the_whole_picture_and_one_grid_at_its_own_size():
+    image = photo((30, 30, 90, 90), size_wh=(1200, 1200))
+    detector = FakeDetector(tile_px=400)
+    with_halves = ours(detector, overlap=0.2, min_confidence=0.25, everywhere=True)(image)[1]
+    alike = ours(detector, overlap=0.2, min_confidence=0.25, everywhere=True, profile=ALIKE)(image)[1]
+    assert alike == 1 + 4 * 4
+    assert alike < with_halves
 
 
 def test_a_counting_detector_says_what_the_detector_says():
