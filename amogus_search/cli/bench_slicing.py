@@ -42,8 +42,8 @@ def slicing(
     """Speed and recall of our windows beside SAHI's sliced inference, with the same weights, on large photos.
 
     Windows of 640 pixels and the whole picture. Four rows: SAHI; ours with the same windows; ours with every window
-    that it has, half sizes too; and ours as it works, without windows that hold not even a candidate. Speeds are against
-    SAHI, and so is what was found only here or only there. Needs the [train] and [peers] extras.
+    that it has, half sizes too; and ours as it works, without windows that hold not even a candidate. Speeds are
+    against SAHI, and so is what was found only here or only there. Needs the [train] and [peers] extras.
     """
     from amogus_search.cli.progress import ProgressDisplay
     from amogus_search.cli.records import write_rows
