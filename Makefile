@@ -4,6 +4,8 @@ CONSTRAINTS := constraints.txt
 VENV := .venv
 HEAVY := .venv-heavy
 PYTEST := python -m pytest -q
+# Two at once: most tests wait for a process of their own half of the time.
+PARALLEL := -n 2 --dist worksteal
 
 # The first interpreter that is new enough and not too new; a command line may name another: make demo PYTHON=...
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -30,7 +32,7 @@ demo: $(VENV)/.demo ## draw a demo folder, index it, query it, export crops and 
 	printf 'Ask more: AMOGUS_INDEX=demo/index %s/amogus query "a green one with a hat"\n' "$(VENV)/bin"
 
 test: $(VENV)/.dev ## run the quick tests
-	$(VENV)/bin/$(PYTEST)
+	$(VENV)/bin/$(PYTEST) $(PARALLEL)
 
 check: format-check lint types layers test ## format, lint, types, import layers and tests: what CI runs
 
@@ -50,7 +52,7 @@ layers: $(VENV)/.dev ## import-linter: imports point down only
 	$(VENV)/bin/lint-imports --no-logo
 
 slow: $(VENV)/.dev ## run the slow tests: real weights, kills, whole runs
-	$(VENV)/bin/$(PYTEST) -m "slow and not heavy"
+	$(VENV)/bin/$(PYTEST) $(PARALLEL) -m "slow and not heavy"
 
 faults: $(VENV)/.dev ## try a few faults of every kind, and write the table of docs/RELIABILITY.md
 	rm -f .faults.jsonl
@@ -61,7 +63,7 @@ soak: export AMOGUS_SOAK := 1
 soak: faults ## the same with every fault there is: an hour or more
 
 heavy: $(HEAVY)/.heavy ## the tests that need torch, ultralytics, open_clip or diffusers (a 6 GB install)
-	$(HEAVY)/bin/$(PYTEST) -m heavy
+	$(HEAVY)/bin/$(PYTEST) $(PARALLEL) -m heavy
 
 wheel: $(VENV)/.dev ## build the wheel into dist/
 	$(VENV)/bin/python -m build --wheel --outdir dist .

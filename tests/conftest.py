@@ -73,6 +73,20 @@ def many():
 
 
 @pytest.fixture
+def places(many):
+    """Where to kill a run of so many operations: `few` places spread over all of it, every one of them in a soak.
+
+    AMOGUS_SEED moves them, so that runs with other seeds see other places.
+    """
+
+    def chosen(operations, few):
+        step = max(1, operations // many(few, operations))
+        return range(1 + int(os.environ.get("AMOGUS_SEED", "0")) % step, operations + 1, step)
+
+    return chosen
+
+
+@pytest.fixture
 def fault_record(request):
     """Tells how many faults of one kind were tried and survived, and fails the test where they differ.
 

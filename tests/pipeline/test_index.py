@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -424,9 +424,12 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(bench: Bench, t
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_event_and_a_resume_end_as_an_undisturbed_run(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.fault
+def test_a_kill_at_events_all_along_and_a_resume_end_as_an_undisturbed_run(
+    bench: Bench, tmp_path: Path, places: Callable[[int, int], range]
+) -> None:
     signature, events = run_killed_at(bench.folder, tmp_path / "undisturbed", 0)
-    for point in range(1, int(events) + 1):
+    for point in places(int(events), 9):
         killed = tmp_path / f"killed-{point}"
         assert run_killed_at(bench.folder, killed, point) == []
         assert run_killed_at(bench.folder, killed, 0)[0] == signature, f"killed at event {point} of {events}"

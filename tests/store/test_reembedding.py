@@ -278,9 +278,10 @@ def test_killed_anywhere_and_resumed_is_as_if_nothing_had_happened(tmp_path, fol
 
 
 @pytest.mark.slow
-def test_killed_at_every_single_operation(tmp_path, folder, undisturbed):
+@pytest.mark.fault
+def test_killed_at_operations_all_along_an_exchange(tmp_path, folder, undisturbed, places):
     expected, operations = undisturbed
     wrong = [
-        k for k in range(1, operations + 1) if killed_and_resumed(folder, tmp_path / str(k) / "index", k) != expected
+        k for k in places(operations, 16) if killed_and_resumed(folder, tmp_path / str(k) / "index", k) != expected
     ]
     assert wrong == []
