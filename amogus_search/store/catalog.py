@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from amogus_search.errors import AmogusError, IndexStateError
-from amogus_search.store import durable, leftovers, log_mark, places, rows
+from amogus_search.store import durable, held, leftovers, log_mark, places, rows
 
 CATALOG_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 10.0
@@ -51,10 +51,12 @@ class Catalog:
             self.connection = sqlite3.connect(
                 _uri(path, write), uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
             )
+        held.opened(path)
+        self._is_open = True
         try:
             self._configure(write)
         except BaseException:
-            self.connection.close()
+            self._disconnect()
             raise
 
     def _configure(self, write: bool) -> None:
@@ -73,9 +75,15 @@ class Catalog:
 
     def close(self) -> None:
         """Close the connection; may be called twice."""
-        self.connection.close()
+        self._disconnect()
         if not self._write:
             leftovers.clear(self._path)
+
+    def _disconnect(self) -> None:
+        self.connection.close()
+        if self._is_open:
+            self._is_open = False
+            held.closed(self._path)
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Execute one statement."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from amogus_search.store import durable
+from amogus_search.store import durable, held
 
 SUFFIX = ".log-mark"
 _MOST_FRAMES = 1000
@@ -151,8 +151,8 @@ def _times(one: _Two, other: _Two) -> _Two:
 def _in_memory(catalog: Path) -> tuple[Mark | None, int]:
     """How far the log goes as SQLite has it, and how many of its frames are copied; nothing where there is no log."""
     memory = catalog.with_name(catalog.name + "-shm")
-    with suppress(FileNotFoundError), memory.open("rb") as file:
-        head = file.read(_COPIED_AT + _COPIED.size)
+    with suppress(FileNotFoundError), held.reading(memory, catalog) as file:
+        head = os.pread(file, _COPIED_AT + _COPIED.size, 0)
         version, is_in_use, _, frames, *sums, salts = _MEMORY.unpack_from(head)
         if version == _VERSION and is_in_use and frames:
             return Mark(frames, salts, (sums[0], sums[1])), _COPIED.unpack_from(head, _COPIED_AT)[0]

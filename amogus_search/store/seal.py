@@ -54,7 +54,7 @@ def put_on(catalog: Path, before: Seal | None) -> None:
             return
         looks = digests.looks(catalog)
         same = before is not None and list(before.looks) == looks
-        sha256 = before.sha256 if same and before is not None else digests.digest(catalog)
+        sha256 = before.sha256 if same and before is not None else digests.digest_of_catalog(catalog)
         if looks is None or sha256 is None or digests.looks(catalog) != looks:
             return
         text = _text(sha256, looks)
@@ -67,7 +67,7 @@ def problems(catalog: Path) -> list[str]:
     with suppress(FileNotFoundError):
         before = path.read_bytes()[:_LONGEST]
         seal = _read(path)
-        is_whole = seal is not None and digests.digest(catalog) == seal.sha256
+        is_whole = seal is not None and digests.digest_of_catalog(catalog) == seal.sha256
         if is_whole and not _has_log(catalog):
             return []
         if path.read_bytes()[:_LONGEST] == before:  # else a writer came in between
