@@ -55,7 +55,7 @@ def reading(path: Path, catalog: Path) -> Iterator[int]:
         if stays:
             descriptor = _current(_held.setdefault(key, {}), path)
         else:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:
@@ -71,7 +71,7 @@ def _current(held: dict[str, int], path: Path) -> int:
         if (its.st_dev, its.st_ino) == (found.st_dev, found.st_ino):
             return before
         os.close(held.pop(path.name))  # SQLite made another one, so nobody has a lock on this one
-    held[path.name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    held[path.name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     return held[path.name]
 
 
