@@ -71,18 +71,17 @@ def _pairs(weights: Path, threads: int, explain: bool) -> list[Pair]:
     from amogus_search.evaluation.benchmark_engine import Contender, Pair, alone, looking
     from amogus_search.evaluation.engine_causes import STEPS, prepared
 
+    chosen_form = embedded.chosen_form()
     forms = [form for form in embedded.FORMS if embedded.is_computed(form)]
-    chosen_form, exact_detector = embedded.chosen_form(), embedded.detector("f32", threads=threads)
-    own = {form: Contender(f"amogus {form}", looking(embedded.detector(form, threads=threads))) for form in forms}
-    single = Contender(f"amogus {chosen_form}, one by one", alone(embedded.detector(threads=threads)))
+    detectors = {form: embedded.detector(form, threads=threads) for form in forms}
+    own = {form: Contender(f"amogus {form}", looking(one), threads or None) for form, one in detectors.items()}
+    single = Contender(f"amogus {chosen_form}, one by one", alone(detectors[chosen_form]), threads or None)
     usual, *others = _ultralytics(weights, threads)
     pairs = [Pair(own[chosen_form], usual), Pair(single, usual), *(Pair(own[chosen_form], other) for other in others)]
     pairs += [Pair(one, usual) for form, one in own.items() if form != chosen_form]
     pairs += [Pair(one, own["f32"]) for form, one in own.items() if form != "f32"]
-    for one in (*own.values(), single):
-        one.threads = threads or None
     for step, how in STEPS.items() if explain else ():
-        pairs.append(Pair(Contender(f"amogus f32, {step}", prepared(exact_detector, how), timed=False), usual))
+        pairs.append(Pair(Contender(f"amogus f32, {step}", prepared(detectors["f32"], how), timed=False), usual))
     return pairs
 
 
