@@ -78,8 +78,7 @@ def verify(folder: Path, catalog: Catalog) -> list[str]:
                 problems += check(catalog)
         except IndexStateError as error:  # so damaged that SQLite gives up: the other checks may still say more
             problems.append(error.problem)
-    with catalog.snapshot():
-        problems += _files(folder, catalog)
+    problems += _files(folder, catalog)
     problems += log_mark.problems(folder / CATALOG_NAME)
     problems += seal.problems(folder / CATALOG_NAME)
     return list(dict.fromkeys(problems))
@@ -127,14 +126,20 @@ def _contradictions(catalog: Catalog) -> list[str]:
 
 
 def _files(folder: Path, catalog: Catalog) -> list[str]:
-    known = generations.generations(catalog)
-    problems = [
-        f"search file {generation.file} is missing or damaged (it is a cache: `amogus repair` or `amogus index` "
-        "makes it anew)"
-        for generation in known
-        if not generation.is_whole(folder)
-    ]
-    return problems + [line for generation in known[:1] for line in _missing_regions(folder, catalog, generation)]
+    found: dict[int, list[str]] = {}
+    with catalog.snapshot():
+        known = generations.generations(catalog)
+        for generation in known:
+            if not generation.is_whole(folder):
+                text = "is missing or damaged (it is a cache: `amogus repair` or `amogus index` makes it anew)"
+                found[generation.number] = [f"search file {generation.file} {text}"]
+        for generation in known[:1]:
+            found.setdefault(generation.number, []).extend(_missing_regions(folder, catalog, generation))
+    if not any(found.values()):
+        return []
+    # A snapshot holds rows and no files: a writer that publishes meanwhile takes old ones away, after their row.
+    still = {generation.number for generation in generations.generations(catalog)}
+    return [line for number, lines in found.items() if number in still for line in lines]
 
 
 def _missing_regions(folder: Path, catalog: Catalog, generation: generations.Generation) -> list[str]:

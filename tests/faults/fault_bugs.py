@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,19 @@ from amogus_search.core.types import DecodedImage, FileEntry, SkippedImage
 from amogus_search.pipeline import changes, index, index_run
 from amogus_search.sources import decode, workers
 from amogus_search.sources import folder as source_folder
-from amogus_search.store import catalog, checks, digests, durable, generations, lock, publishing, rows, schema, seal
+from amogus_search.store import (
+    catalog,
+    checks,
+    digests,
+    durable,
+    generations,
+    held,
+    lock,
+    publishing,
+    rows,
+    schema,
+    seal,
+)
 from amogus_search.store import folder as index_folder
 from amogus_search.store import index as store_index
 
@@ -25,7 +37,7 @@ class Bug:
     """A bug, and the check that finds it.
 
     seed:  puts it into this process
-    check: one of the checks of `fault_checks`, `fault_damage`, `fault_files` and `fault_together`
+    check: one of the checks of `fault_checks`, `fault_damage`, `fault_files`, `fault_readers` and `fault_together`
     size:  of the check
     """
 
@@ -104,6 +116,20 @@ def _no_seal() -> None:
 def _no_log_mark() -> None:
     """Nobody knows how far the log of a killed writer went."""
     _swap(checks.log_mark, "problems", lambda *_: [])
+
+
+def _closes_what_it_reads() -> None:
+    """What is read beside SQLite is opened and closed each time, which takes SQLite's locks away."""
+
+    @contextmanager
+    def reading(path: Path, catalog: Path) -> Iterator[int]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    _swap(held, "reading", reading)
 
 
 def _no_sync() -> None:
@@ -263,6 +289,7 @@ BUGS: dict[str, Bug] = {
     "no checksum of rows": Bug(_no_row_checksum, "flips", 24),
     "no seal of the catalogue": Bug(_no_seal, "flips", 12),
     "no note of the log": Bug(_no_log_mark, "log_flips", 8),
+    "SQLite's files opened and closed by hand": Bug(_closes_what_it_reads, "visitors", 60),
     "SQLite without fsync": Bug(_no_sync, "power_loss", 30),
     "search files without fsync": Bug(_no_file_sync, "power_loss", 40),
     "a batch in many transactions": Bug(_two_transactions, "kills", 6),

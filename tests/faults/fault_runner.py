@@ -22,6 +22,7 @@ def main(check: str, base: str, size: str, seed: str, bug: str = "") -> None:
     import fault_checks
     import fault_damage
     import fault_files
+    import fault_readers
     import fault_together
 
     from amogus_search.store import log_mark
@@ -31,7 +32,7 @@ def main(check: str, base: str, size: str, seed: str, bug: str = "") -> None:
     if bug:
         fault_bugs.BUGS[bug].seed()
     Path(base).mkdir(parents=True, exist_ok=True)
-    modules = (fault_checks, fault_damage, fault_files, fault_together)
+    modules = (fault_checks, fault_damage, fault_files, fault_readers, fault_together)
     job = next(getattr(module, check) for module in modules if hasattr(module, check))
     outcome = job(Path(base), int(size), int(seed))
     sys.stdout.write(json.dumps(asdict(outcome)))

@@ -1,9 +1,8 @@
-"""F2, F3, F9, F10, F15, F19: several processes, signals, vanished folders, and what must come out the same."""
+"""F2, F3, F9, F15, F19: several processes, signals, vanished folders, and what must come out the same."""
 
 from __future__ import annotations
 
 import dataclasses
-import mmap
 import os
 import random
 import shutil
@@ -14,12 +13,12 @@ from pathlib import Path
 
 import fault_work as work
 import numpy as np
-from fault_checks import PATIENCE_S, Bench, Ended, Outcome, in_child
+from fault_checks import Bench, Ended, Outcome, in_child
 
 from amogus_search import registry
 from amogus_search import settings as tunables
 from amogus_search.cli.main import main
-from amogus_search.core.types import Detections, FileEntry, FileStat, ImageFindings
+from amogus_search.core.types import Detections
 from amogus_search.sources.folder import FolderSource
 from amogus_search.sources.workers import DecodePool
 from amogus_search.store.index import Index
@@ -219,109 +218,6 @@ def _finished(child: int, reading: int) -> tuple[int, float]:
     seconds = float(os.read(reading, 100) or 0)
     os.close(reading)
     return os.waitstatus_to_exitcode(status), seconds
-
-
-MANY, ANSWERS_EACH, FEW_ANSWERS_EACH = 200, 500, 20
-"""Of so many publications on, so many answers each: 100,000 of them."""
-
-
-class _Counts:
-    """Numbers that this process and its forks see alike, a slot each."""
-
-    def __init__(self) -> None:
-        self._slots = np.frombuffer(mmap.mmap(-1, 4096), np.int64)
-
-    def adder(self, slot: int) -> Callable[[], None]:
-        """Adds one in a slot of its own."""
-
-        def add() -> None:
-            self._slots[slot] += 1
-
-        return add
-
-    def wait_for(self, total: int) -> None:
-        """Until so many are counted; not for ever, since a reader may have failed."""
-        deadline = time.monotonic() + PATIENCE_S
-        while self._slots.sum() < total and time.monotonic() < deadline:
-            time.sleep(0.001)
-
-
-def readers(base: Path, size: int, seed: int) -> Outcome:
-    """F10: four readers ask while one process publishes `size` times and deletes old generations; coherent answers."""
-    base.mkdir(parents=True, exist_ok=True)
-    index, outcome = base / "i", Outcome()
-    with Index.open(index, "w", create=True, identity=work.IDENTITY, motif=RED_BOX) as writer:
-        writer.rescore("half", work.half)
-        _publish(writer, 0)
-    stop, asked = base / "stop", _Counts()
-    children = [
-        _reader(index, stop, seed + number, base / f"reader-{number}", asked.adder(number)) for number in range(4)
-    ]
-    with Index.open(index, "w") as writer:
-        writer.rescore("half", work.half)
-        for number in range(1, size):
-            _publish(writer, number)
-            asked.wait_for(number * (ANSWERS_EACH if size >= MANY else FEW_ANSWERS_EACH))
-    stop.touch()
-    for number, child in enumerate(children):
-        _, status = os.waitpid(child, 0)
-        told = (base / f"reader-{number}").read_text().splitlines()
-        count = int(told[0]) if told and told[0].isdigit() else 0
-        outcome.tried += count
-        outcome.wrong += told[1:] if count else [f"a reader ended with {status}: {told}"]
-    return outcome
-
-
-def _publish(writer: Index, number: int) -> None:
-    """Two more pictures with equal vectors, which a reader must see together or not at all; the oldest two go."""
-    vector = np.random.default_rng(number).normal(size=8).astype(np.float32)
-    pair = []
-    for twin in "ab":
-        stat = FileStat(1, number, 1, 1, 1)
-        entry = FileEntry(f"/p/{number:06}{twin}".encode(), b"/p", stat)
-        sha256 = f"{number:063}{twin}"
-        found = Detections.make(np.zeros((0, 4)), (), keypoint_names=RED_BOX.keypoint_names)
-        found = found.with_evidence(np.zeros((0, len(RED_BOX.evidence_names))), RED_BOX.evidence_names)
-        whole = {"sha256": sha256, "format": "PNG", "full_wh": (9, 9), "image_vector": vector / np.linalg.norm(vector)}
-        pair.append(
-            ImageFindings(entry=entry, detections=found, detection_vectors=np.zeros((0, 8), np.float32), **whole)
-        )
-    gone = [f"/p/{number - 20:06}{twin}".encode() for twin in "ab"] if number >= 20 else []
-    writer.write(added=pair)
-    if gone:
-        writer.write(removed=gone)
-    writer.publish()
-
-
-def _reader(index: Path, stop: Path, seed: int, told: Path, add: Callable[[], None]) -> int:
-    child = os.fork()
-    if child:
-        return child
-    dice, wrong, count = np.random.default_rng(seed), [], 0
-    try:
-        while not stop.exists():
-            with Index.open(index) as reader:
-                for _ in range(25):
-                    count += 1
-                    wrong += _wrong_answer(reader, dice)
-                    add()
-    except BaseException as error:  # noqa: BLE001 - told to the parent
-        wrong.append(f"{type(error).__name__}: {error}")
-    finally:
-        told.write_text("\n".join([str(count), *wrong[:20]]))
-        os._exit(0)
-
-
-def _wrong_answer(reader: Index, dice: np.random.Generator) -> list[str]:
-    hits = reader.similar(dice.normal(size=8).astype(np.float32), None)
-    names = sorted(hit.path.decode() for hit in hits)
-    twins = [name[:-1] for name in names]
-    problems = [] if all(twins.count(name) == 2 for name in set(twins)) else [f"half of a commit: {names}"]
-    numbers = sorted({int(name[3:]) for name in twins})
-    if numbers != list(range(numbers[0], numbers[-1] + 1)) or not 1 <= len(numbers) <= 21:
-        problems.append(f"a mixture: {numbers}")
-    scores = [hit.score for hit in hits]
-    return problems + ([] if scores == sorted(scores, reverse=True) else ["not in order"])
 
 
 def vanished(base: Path, size: int, seed: int) -> Outcome:

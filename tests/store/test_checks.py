@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from amogus_search.errors import IndexStateError
+from amogus_search.store.generations import Generation
 from amogus_search.store.index import Index
 
 DAMAGE = {
@@ -112,3 +113,22 @@ def test_any_flipped_byte_is_found_or_changes_nothing(folder, make):
         except IndexStateError:
             pass
     assert silent == []
+
+
+def test_a_search_file_that_a_writer_replaces_meanwhile_is_no_damage(make, tmp_path, monkeypatch):
+    with make.create(tmp_path / "i") as writer:
+        writer.write(added=[make.image("0.jpg", [0.9])])
+        writer.publish()
+        names = iter(range(1, 9))
+        real = Generation.is_whole
+
+        def is_whole(generation, folder):
+            for name in (next(names), next(names)):  # a publication keeps the one before it
+                writer.write(added=[make.image(f"{name}.jpg", [0.5])])
+                writer.publish()
+            return real(generation, folder)
+
+        with Index.open(tmp_path / "i") as reader:
+            monkeypatch.setattr(Generation, "is_whole", is_whole)
+            assert reader.verify() == []
+            assert next(names) > 2
