@@ -48,7 +48,8 @@ class Detector(Protocol):
     as `floor`; then tiles of the highest zoom are skipped where the zoom below has no candidate at all. One that also
     takes tiles with a shorter side, which is then a multiple of 32, has `rectangular = True`: none is paid for padding.
     One that looks at several tiles at once says at how many as `parallel`, and has `begin(tiles)`: as `detect_tiles`,
-    but it returns at once, with a function that waits for the same findings. It is called from one thread.
+    but it returns at once, with a function that waits for the same findings. It is called from one thread. One that
+    needs time for the first tile of a shape may have `expect(height, width)`, which another thread calls before.
     """
 
     name: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from ast import literal_eval
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -112,19 +113,42 @@ class OpenVinoDetector:
         self._card = card or Card(points=len(motif.keypoint_names))
         self.parallel = min(threads or runtime.cores(), _MOST_AT_ONCE)
         self._threads_of_its_own: ThreadPoolExecutor | None = None
-        self._compiled: dict[tuple[int, int, int], runtime.CompiledModel] = {}
+        self._compiling = threading.Lock()
+        self._compiled: dict[tuple[int, int, int], Future[runtime.CompiledModel]] = {}
+
+    def expect(self, height: int, width: int) -> None:
+        """Compile the network for tiles of that shape, which `begin` will be given; from any thread.
+
+        Compiling takes as long as ten tiles or more, and one core: the others go on with what they have meanwhile.
+        """
+        self._network(height, width, self.parallel)
 
     def _network(self, height: int, width: int, streams: int) -> runtime.CompiledModel:
-        if (height, width, streams) not in self._compiled:
-            self._compiled[height, width, streams] = runtime.compile_onnx(
-                self._model,
-                precision=self.precision,
-                shapes={_INPUT: (self.batch, 3, height, width)},
-                threads=self._threads,
-                streams=streams,
-                constants=self._constants,
-            )
-        return self._compiled[height, width, streams]
+        """Compiled once, by whoever comes first; others of the same shape wait for it, and those of another do not."""
+        key = (height, width, streams)
+        with self._compiling:
+            found = self._compiled.get(key)
+            is_ours = found is None
+            if found is None:
+                found = self._compiled[key] = Future()
+        if is_ours:
+            try:
+                found.set_result(self._compile(*key))
+            except BaseException as error:
+                del self._compiled[key]
+                found.set_exception(error)
+                raise
+        return found.result()
+
+    def _compile(self, height: int, width: int, streams: int) -> runtime.CompiledModel:
+        return runtime.compile_onnx(
+            self._model,
+            precision=self.precision,
+            shapes={_INPUT: (self.batch, 3, height, width)},
+            threads=self._threads,
+            streams=streams,
+            constants=self._constants,
+        )
 
     def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
         """Findings in each of (b, height, width, 3) uint8 RGB tiles; any b: batches are padded to one shape.
@@ -146,7 +170,7 @@ class OpenVinoDetector:
             self._threads_of_its_own = ThreadPoolExecutor(self.parallel, thread_name_prefix="amogus-detector")
         height, width = tiles.shape[1:3]
         if len(tiles):
-            self._network(height, width, self.parallel)  # here, so that no two threads compile it
+            self.expect(height, width)  # here, since threads that wait for a network look at nothing
         parts = [
             self._threads_of_its_own.submit(self._run, tiles[start : start + self.batch], self.parallel)
             for start in range(0, len(tiles), self.batch)

@@ -52,6 +52,11 @@ class Prepared:
         """Bytes of its pixels and of the windows that are cut."""
         return self.image.pixels.nbytes + sum(window.nbytes for window in self.cut if window is not None)
 
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """(height, width) of the windows that are cut, each once."""
+        return list(dict.fromkeys(window.shape[:2] for window in self.cut if window is not None))
+
 
 def detect_images(
     images: Iterable[DecodedImage | Prepared | SkippedImage],

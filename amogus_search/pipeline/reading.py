@@ -78,6 +78,7 @@ class Reading:
             notes: note the files as in flight; otherwise somebody did.
         """
         self._costly, self._notes = costly or {}, notes
+        is_alone = True
         for image in self._reader.decode(self._not_copies(entries, known_sizes, put)):
             if isinstance(image, SkippedImage):
                 put(image)
@@ -88,11 +89,20 @@ class Reading:
             else:
                 self._under_way.add(image.sha256)
                 prepared = prepare(image, self._detector, self._profile, cut=windows)
+                if not is_alone:  # a single picture may be looked at in another way
+                    self._announce(prepared)
+                is_alone = False
                 put(prepared, prepared.nbytes)
 
     def are_stored(self, contents: Iterable[str]) -> None:
         """Take note that the index holds these contents now; may be called in another thread."""
         self._under_way.difference_update(contents)
+
+    def _announce(self, prepared: Prepared) -> None:
+        """Have the detector get ready for shapes that it has not seen, while it looks at the pictures before."""
+        if expect := getattr(self._detector, "expect", None):
+            for height, width in prepared.shapes:
+                expect(height, width)
 
     def _not_copies(
         self, entries: Sequence[FileEntry], known_sizes: Container[int], put: Put[Event]

@@ -1,3 +1,6 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -31,6 +34,42 @@ def test_tiles_that_are_looked_at_at_once_give_the_same_findings_to_the_last_bit
         assert found.xyxy.tobytes() == expected.xyxy.tobytes()
         assert found.confidence.tobytes() == expected.confidence.tobytes()
         assert found.keypoints.tobytes() == expected.keypoints.tobytes()
+
+
+def test_a_network_is_compiled_once_and_nobody_waits_for_that_of_another_shape(tiny_yolo, monkeypatch):
+    path = tiny_yolo("one.onnx", [(*BOX, 0.6, *POINTS)])
+    detector = registry.load_detector(str(path))
+    real, compiled, go_on = runtime.compile_onnx, [], threading.Event()
+
+    def compile_onnx(*args, shapes, **options):
+        compiled.append(tuple(shapes["images"][2:]))
+        if compiled[-1] == (96, 64):
+            assert go_on.wait(30)
+        return real(*args, shapes=shapes, **options)
+
+    monkeypatch.setattr(runtime, "compile_onnx", compile_onnx)
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(detector.expect, 96, 64) for _ in range(3)]
+        assert len(detector.begin(TILES)()) == 3
+        assert not any(one.done() for one in waiting)
+        go_on.set()
+        for one in waiting:
+            one.result(30)
+    assert len(detector.begin(np.zeros((1, 96, 64, 3), np.uint8))()) == 1
+    assert sorted(compiled) == [(64, 64), (96, 64)]
+
+
+def test_a_network_that_could_not_be_compiled_is_tried_again(tiny_yolo, monkeypatch):
+    detector = registry.load_detector(str(tiny_yolo("one.onnx", [(*BOX, 0.6, *POINTS)])))
+
+    def compile_onnx(*args, **options):
+        raise AmogusError("no memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runtime, "compile_onnx", compile_onnx)
+        with pytest.raises(AmogusError, match="no memory"):
+            detector.begin(TILES)
+    assert len(detector.begin(TILES)()) == 3
 
 
 def test_no_tiles_have_no_findings(tiny_yolo):

@@ -145,6 +145,47 @@ def test_windows_cut_ahead_are_those_cut_when_they_are_wanted(photos: Path, pool
             assert np.array_equal(found.xyxy, answers[0][1].xyxy)
 
 
+class Slow(MoodyDetector):
+    """Wants to know of shapes before; keeps who told it, and whether it was the first to see one."""
+
+    rectangular = True
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.expected: dict[tuple[int, ...], str] = {}
+        self.seen: set[tuple[int, ...]] = set()
+
+    def expect(self, height: int, width: int) -> None:
+        self.expected.setdefault((height, width), threading.current_thread().name)
+
+    def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
+        self.seen.add(tiles.shape[1:3])
+        return super().detect_tiles(tiles)
+
+
+def test_a_detector_that_asks_for_it_is_told_of_shapes_in_another_thread(
+    photos: Path, pool: DecodePool, tmp_path: Path
+) -> None:
+    detector = Slow()
+    with opened(tmp_path / "i") as index:
+        models = Models(detector, MoodyEmbedder(0), PROFILE)
+        index_images([FolderSource([photos])], pool, models, index, settings=SETTINGS)
+    assert len(detector.seen) > 1
+    assert detector.expected.keys() == detector.seen
+    assert set(detector.expected.values()) == {"amogus-ahead"}
+
+
+def test_it_is_told_of_none_for_a_single_picture_which_may_be_looked_at_in_another_way(
+    photos: Path, pool: DecodePool, tmp_path: Path
+) -> None:
+    detector = Slow()
+    with opened(tmp_path / "i") as index:
+        models = Models(detector, MoodyEmbedder(0), PROFILE)
+        index_images([FolderSource([photos / "03.png"])], pool, models, index, settings=SETTINGS)
+    assert detector.seen
+    assert not detector.expected
+
+
 class Failing(MoodyEmbedder):
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         if self.images_seen > 12:
