@@ -40,6 +40,11 @@ class InTurns:
         with self._turn:
             self._index.write(added=batch.added, attached=batch.attached, skipped=batch.skipped, skip_tag=skip_tag)
 
+    def in_flight(self) -> Mapping[bytes, int]:
+        """See `IndexStore.in_flight`."""
+        with self._turn:
+            return self._index.in_flight()
+
     def set_in_flight(self, paths: Sequence[bytes]) -> None:
         """See `IndexStore.set_in_flight`."""
         with self._turn:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 
 from amogus_search.core.types import ACCESS_REASONS, FileEntry, SkippedImage
+from amogus_search.errors import AmogusError
 from amogus_search.pipeline.ahead import Ahead, Put
 from amogus_search.pipeline.changes import Changes, known_sizes, trusted_stat
 from amogus_search.pipeline.commits import Batch, InTurns, Writer
@@ -90,6 +92,7 @@ class Run:
         self._reader, self._models, self._index = reader, models, InTurns(index)
         self._settings, self._progress = settings, progress
         self._known: Mapping[bytes, KnownFile] = {}
+        self._before: Mapping[bytes, int] = {}
         self._reading = Reading(reader, self._index, models.detector, models.profile, should_stop)
         self._writer = Writer(lambda batch: self._index.write(batch, reader.version), self._is_written)
         self._batch = Batch()
@@ -100,12 +103,19 @@ class Run:
         self._started = self._committed_at = time.monotonic()
 
     def __enter__(self) -> Run:
+        self._before = self._index.in_flight()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.close()
+        if isinstance(error, AmogusError | OSError | KeyboardInterrupt):
+            # It did not die, and whatever was under way has no part in it. An error that nobody foresaw may come of
+            # a picture, and counts as a death: so it is left alone after a while, and the others are indexed.
+            with suppress(AmogusError, OSError):
+                left = self._index.in_flight()
+                self._index.keep_in_flight({path: n - 1 for path, n in self._before.items() if path in left})
 
     def scan(self, sources: Sequence[RootedSource]) -> Iterator[FileEntry]:
         """The entries of all sources."""

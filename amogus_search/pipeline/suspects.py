@@ -2,7 +2,8 @@
 
 A decoder's death is seen by whoever started it. What kills the process of the models itself is known only by the note
 that was made before: the list of files in flight. Dying of a signal that a bug raises (`crashed`) makes all on it
-suspects at once; a kill from outside, or a power cut, says little, and only many of them in a row count as much.
+suspects at once; a kill from outside, or a power cut, says little, and only many of them in a row count as much. A run
+that ended in one of our errors, or was interrupted, did not die.
 """
 
 from __future__ import annotations

@@ -179,7 +179,14 @@ def hash_file(path: bytes) -> tuple[str, FileStat]:
 
 def file_stat(found: os.stat_result) -> FileStat:
     """The part of a stat that tells whether a file changed."""
-    return FileStat(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return FileStat(
+        found.st_dev, found.st_ino, found.st_size, _within_64_bits(found.st_mtime_ns), _within_64_bits(found.st_ctime_ns)
+    )
+
+
+def _within_64_bits(nanoseconds: int) -> int:
+    """Broken archives and cameras give files times beyond the year 2262, which no database could keep: it is that."""
+    return max(-(2**63), min(nanoseconds, 2**63 - 1))
 
 
 def access_problem(error: OSError) -> tuple[str, str]:

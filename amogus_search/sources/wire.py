@@ -18,6 +18,8 @@ from amogus_search.core.types import SKIP_REASONS, FileStat
 
 _HEADER = struct.Struct("<I")
 _LONGEST_FRAME = 1 << 20
+_MOST = 2**63
+"""Numbers beyond it are no sizes and no times, and fit nowhere."""
 
 
 class PeerGoneError(Exception):
@@ -54,7 +56,7 @@ def receive(fd: int, timeout_s: float | None = None) -> dict[str, Any]:
         raise PeerGoneError
     try:
         message: dict[str, Any] = json.loads(_read_exactly(fd, length, deadline))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PeerGoneError from error
     return message
 
@@ -129,7 +131,14 @@ def parse_answer(message: dict[str, Any], max_pixels: int) -> Answer | Refusal:
         raise PeerGoneError from error
     if min(answer.size_wh) < 1 or width * height > max_pixels:
         raise PeerGoneError
+    if min(answer.full_wh) < 1 or max(answer.full_wh) >= _MOST or not all(-_MOST <= n < _MOST for n in _numbers(stat)):
+        raise PeerGoneError
     return answer
+
+
+def _numbers(stat: FileStat) -> list[int]:
+    """As they travel; device and inode have no sign, and need only be numbers of some such length."""
+    return [stat.dev // 2, stat.ino // 2, stat.size, stat.mtime_ns, stat.ctime_ns]
 
 
 def _read_exactly(fd: int, count: int, deadline: float | None) -> bytes:

@@ -41,6 +41,7 @@ class DecodePool:
         self._alone = threading.Lock()
         self._idle: list[DecodeProcess] = []
         self._all: set[DecodeProcess] = set()
+        self._budgets: set[_Budget] = set()
         self._closed = False
 
     def __enter__(self) -> DecodePool:
@@ -55,7 +56,9 @@ class DecodePool:
         """Kill the workers, also those at work. Safe to call twice."""
         with self._lock:
             self._closed = True
-            workers = list(self._all)
+            workers, budgets = list(self._all), list(self._budgets)
+        for budget in budgets:
+            budget.open_wide()
         for worker in workers:
             worker.signal_kill()  # only that: a thread may still be reading from it
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -69,6 +72,8 @@ class DecodePool:
             AmogusError: no worker can be started at all.
         """
         budget = _Budget(self._settings.read_ahead_bytes)
+        with self._lock:
+            self._budgets.add(budget)
         window: deque[Future[_Result]] = deque()
         most = max(1, self._settings.read_ahead, self._settings.workers)
         try:
@@ -82,6 +87,8 @@ class DecodePool:
             budget.open_wide()
             for future in window:
                 future.cancel()
+            with self._lock:
+                self._budgets.discard(budget)
 
     @property
     def version(self) -> str:
@@ -100,13 +107,22 @@ class DecodePool:
     def _one(self, entry: FileEntry, number: int, budget: _Budget) -> _Result:
         if entry.problem is not None:
             return SkippedImage(entry, *entry.problem)
-        result = self._attempt(entry, number, budget)
+        result = self._attempt(entry)
         if isinstance(result, SkippedImage) and result.reason in ("decoder_crash", "changed_while_reading"):
             with self._alone:  # a second chance: the first death may have been a neighbour's, or the system's doing
-                result = self._attempt(entry, number, budget)
-        return _with_digest(result) if isinstance(result, SkippedImage) else result
+                result = self._attempt(entry)
+        if isinstance(result, SkippedImage):
+            return _with_digest(result)
+        # Not within `_alone`: whoever is next in line may be waiting for that, and the budget for whoever is next.
+        worker, answer = result
+        budget.take(number, answer.nbytes)
+        pixels = worker.pixels(*answer.size_wh)
+        self._give_back(worker)
+        stamped = dataclasses.replace(entry, stat=answer.stat)
+        return DecodedImage(stamped, pixels, answer.full_wh, answer.sha256, answer.format)
 
-    def _attempt(self, entry: FileEntry, number: int, budget: _Budget) -> _Result:
+    def _attempt(self, entry: FileEntry) -> SkippedImage | tuple[DecodeProcess, wire.Answer]:
+        """The process that has the pixels, and what it said; nobody else gets it until it is given back."""
         worker = self._take()
         try:
             answer = worker.ask(entry.path, self._max_side, self._settings)
@@ -118,11 +134,7 @@ class DecodePool:
         if isinstance(answer, wire.Refusal):
             self._give_back(worker, tired=answer.reason == "out_of_memory")
             return SkippedImage(entry, answer.reason, answer.detail, answer.sha256)
-        budget.take(number, answer.nbytes)
-        pixels = worker.pixels(*answer.size_wh)
-        self._give_back(worker)
-        stamped = dataclasses.replace(entry, stat=answer.stat)
-        return DecodedImage(stamped, pixels, answer.full_wh, answer.sha256, answer.format)
+        return worker, answer
 
     def _take(self) -> DecodeProcess:
         with self._lock:

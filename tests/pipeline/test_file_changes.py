@@ -8,6 +8,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,14 @@ def changed_to_the_future(library: Library) -> None:
     os.utime(path, (2**33, 2**33))
 
 
+def changed_to_beyond_64_bits(library: Library) -> None:
+    """Nanoseconds since 1970 as no database keeps them; not every file system takes such a time."""
+    path = library.some()
+    library.draw(path)
+    with suppress(OSError, OverflowError):
+        os.utime(path, ns=(10**19, 10**19))
+
+
 def changed_to_the_past(library: Library) -> None:
     path = library.some()
     library.draw(path)
@@ -161,6 +170,7 @@ NEEDS_MODELS = (
     same_size_and_time,
     replaced_by_another_of_its_size_and_time,
     changed_to_the_future,
+    changed_to_beyond_64_bits,
     changed_to_the_past,
 )
 NEEDS_NONE = (moved, copied, hard_linked, renamed_folder, swapped, touched, deleted, restored)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from amogus_search.core.types import FileEntry
+from amogus_search.errors import AmogusError, IdentityMismatchError
 from amogus_search.pipeline.index import Models, index_images
 from amogus_search.pipeline.suspects import Suspects, judge
 from amogus_search.settings import PROFILES, DecodeSettings, IndexSettings
@@ -128,6 +130,71 @@ def test_a_picture_for_which_the_system_kills_the_run_is_given_up_in_the_end(pho
     assert codes[-1] == 0
     with Index.open(tmp_path / "index") as opened:
         assert opened.counts()["indexed"] == 12
+
+
+class Refusing(FakeDetector):
+    """Fails over a green picture as it is told to."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def detect_tiles(self, tiles):
+        if self.error is not None and ((tiles[..., 1] == 255) & (tiles[..., 0] == 0)).any():
+            raise self.error
+        return super().detect_tiles(tiles)
+
+
+def run_here(photos, folder, pool, error=None):
+    with Index.open(folder, "w", create=True, identity={"detector": "d", "embedder": "fake"}, motif=RED_BOX) as index:
+        models = Models(Refusing(error), FakeEmbedder(), PROFILES["fast"])
+        return index_images([FolderSource([photos])], pool, models, index, settings=NOT_RACY)
+
+
+@pytest.mark.parametrize("error", [AmogusError("no room"), OSError(28, "full"), KeyboardInterrupt()], ids=repr)
+def test_a_run_that_ended_in_an_error_or_was_interrupted_did_not_die(error, photos, tmp_path):
+    """However often a disk is full: no picture has a part in it."""
+    for path in sorted(photos.iterdir())[1:]:
+        path.unlink()
+    draw(photos / "00.png", 0, (0, 255, 0))
+    with DecodePool() as pool:
+        for _ in range(25):
+            with suppress(type(error)):
+                run_here(photos, tmp_path / "index", pool, error)
+        with Index.open(tmp_path / "index") as index:
+            assert index.in_flight() == {}
+        assert run_here(photos, tmp_path / "index", pool).indexed == 1
+
+
+def test_deaths_of_before_are_not_forgotten_by_a_run_that_ends_in_an_error(photos, tmp_path):
+    index = tmp_path / "index"
+    draw(photos / "05-deadly.png", 50, (0, 255, 0))
+    assert run(photos, index).returncode == -signal.SIGSEGV
+    with Index.open(index) as opened:
+        before = opened.in_flight()
+    assert before
+    with DecodePool() as pool, pytest.raises(IdentityMismatchError):
+        run_here(photos, index, pool)
+    with DecodePool() as pool, Index.open(index, "w") as opened, pytest.raises(AmogusError, match="no room"):
+        models = Models(Refusing(AmogusError("no room")), FakeEmbedder(), PROFILES["fast"])
+        index_images([FolderSource([photos])], pool, models, opened, settings=NOT_RACY)
+    with Index.open(index) as opened:
+        assert opened.in_flight() == before
+
+
+def test_a_picture_over_which_a_model_fails_again_and_again_is_given_up_in_the_end(photos, tmp_path):
+    """An error that nobody foresaw counts as a death, or one picture would stop all runs."""
+    draw(photos / "05-deadly.png", 50, (0, 255, 0))
+    done = None
+    with DecodePool() as pool:
+        for _ in range(30):
+            with suppress(RuntimeError):
+                done = run_here(photos, tmp_path / "index", pool, RuntimeError("a bug"))
+                break
+    assert done is not None
+    assert done.reasons == {"decoder_crash": 1}
+    with Index.open(tmp_path / "index") as index:
+        assert index.counts()["indexed"] == 12
 
 
 def test_what_follows_from_the_list_of_a_dead_run():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from PIL import Image
 import amogus_search
 from amogus_search.core.types import DecodedImage, FileEntry, SkippedImage
 from amogus_search.settings import DecodeSettings
+from amogus_search.sources import wire, workers
+from amogus_search.sources.process import DecodeProcess
 from amogus_search.sources.worker import POISON_VARIABLE
 from amogus_search.sources.workers import DecodePool
 
@@ -136,6 +139,48 @@ def test_a_file_whose_worker_died_of_something_else_gets_a_second_chance(tmp_pat
         for pid in children_of(os.getpid()):
             os.kill(pid, signal.SIGKILL)
         assert [outcome(r) for r in results] == ["decoded"] * 3
+
+
+class _Unsteady(DecodeProcess):
+    """Dies once over some files, each after its own time."""
+
+    seconds = {b"00.png": 0.6, b"02.png": 0.2}
+    died: set[bytes]
+
+    def ask(self, path: bytes, max_side: int | None, settings: DecodeSettings) -> wire.Answer | wire.Refusal:
+        name = os.path.basename(path)
+        if name in self.seconds and name not in self.died:
+            self.died.add(name)
+            time.sleep(self.seconds[name])
+            raise wire.PeerGoneError
+        return super().ask(path, max_side, settings)
+
+
+def test_a_second_chance_that_waits_for_room_does_not_hold_up_the_one_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third file is tried again first, and has no room until the first one is taken, which is tried again too."""
+    monkeypatch.setattr(workers, "DecodeProcess", _Unsteady)
+    monkeypatch.setattr(_Unsteady, "died", set(), raising=False)
+    entries = pictures(tmp_path, 3)
+    room_for_one = DecodeSettings(workers=3, read_ahead=3, read_ahead_bytes=700)
+    found: list[str] = []
+    with DecodePool(room_for_one) as pool:
+        reading = threading.Thread(target=lambda: found.extend(outcome(r) for r in pool.decode(iter(entries))))
+        reading.start()
+        reading.join(30)
+        assert not reading.is_alive()
+    assert found == ["decoded"] * 3
+
+
+def test_a_pool_is_closed_though_a_picture_waits_for_room(tmp_path: Path) -> None:
+    pool = DecodePool(DecodeSettings(workers=2, read_ahead=4, read_ahead_bytes=1))
+    results = pool.decode(iter(pictures(tmp_path, 4)))
+    assert outcome(next(results)) == "decoded"
+    closing = threading.Thread(target=pool.close, daemon=True)
+    closing.start()
+    closing.join(30)
+    assert not closing.is_alive()
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes through /proc")
