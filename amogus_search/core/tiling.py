@@ -158,17 +158,23 @@ def touches(tile: Tile, boxes_xyxy: Boxes) -> bool:
 
 
 def cut(
-    pixels: Pixels, tile: Tile, resize: Resize, *, scratch_zoom: float = 1.0, rectangular: bool = False
+    pixels: Pixels,
+    tile: Tile,
+    resize: Resize,
+    *,
+    zoom_xy: tuple[float, float] = (1.0, 1.0),
+    rectangular: bool = False,
 ) -> NDArray[np.uint8]:
     """(height, width, 3) uint8: the window at its zoom and its place, padding elsewhere.
 
     Args:
         pixels: the image, or a reduced copy of it.
-        scratch_zoom: size of `pixels` relative to the image (1 for the image itself).
+        zoom_xy: size of `pixels` relative to the image, across and down (1 for the image itself).
         rectangular: pad to the next of a few rectangles, not to the square; see `input_wh`.
     """
-    x1, y1 = round(tile.x * scratch_zoom), round(tile.y * scratch_zoom)
-    x2, y2 = round((tile.x + tile.width) * scratch_zoom), round((tile.y + tile.height) * scratch_zoom)
+    zoom_x, zoom_y = zoom_xy
+    x1, y1 = round(tile.x * zoom_x), round(tile.y * zoom_y)
+    x2, y2 = round((tile.x + tile.width) * zoom_x), round((tile.y + tile.height) * zoom_y)
     window = pixels[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)]
     width, height = tile.shown_wh
     if (width, height) != (window.shape[1], window.shape[0]):

@@ -215,6 +215,12 @@ class DecodedImage:
     sha256: str
     format: str
 
+    @property
+    def zoom_xy(self) -> tuple[float, float]:
+        """Pixels held for one of the full picture, across and down; they differ by what rounding the sizes does."""
+        height, width = self.pixels.shape[:2]
+        return width / self.full_wh[0], height / self.full_wh[1]
+
 
 @dataclass(frozen=True, slots=True)
 class SkippedImage:

@@ -23,7 +23,7 @@ _SEED = 8
 def fitted_tile(image: DecodedImage, size: int) -> tuple[tiling.Tile, NDArray[np.uint8]]:
     """The window that shows the whole picture at an input size, and its (size, size, 3) uint8 RGB pixels."""
     tile = tiling.fitted(image.full_wh, size)
-    return tile, tiling.cut(image.pixels, tile, resize, scratch_zoom=image.pixels.shape[1] / image.full_wh[0])
+    return tile, tiling.cut(image.pixels, tile, resize, zoom_xy=image.zoom_xy)
 
 
 def drawn_tiles(size: int, number: int = NUMBER) -> list[NDArray[np.uint8]]:

@@ -169,9 +169,8 @@ class View:
 
     def cut(self, tile: tiling.Tile, empty_std: float) -> NDArray[np.uint8] | None:
         """One detector input; None if there is no structure in it."""
-        scratch_zoom = self.image.pixels.shape[1] / self.image.full_wh[0]
         grow = resize_cells if self.pixel_art else resize
-        window = tiling.cut(self.image.pixels, tile, grow, scratch_zoom=scratch_zoom, rectangular=self.rectangular)
+        window = tiling.cut(self.image.pixels, tile, grow, zoom_xy=self.image.zoom_xy, rectangular=self.rectangular)
         (width, height), (left, top) = tile.shown_wh, tile.offset_xy
         shown = window[top : top + height, left : left + width]
         return None if tiling.is_empty(shown, empty_std) else window
@@ -202,16 +201,15 @@ def merge(image: DecodedImage, parts: list[Detections], detector: Detector, sett
         limit=round(settings.max_per_megapixel * max(1.0, image.full_wh[0] * image.full_wh[1] / 1e6)),
     )
     kept = together.keep(rows)
-    scale = image.pixels.shape[1] / image.full_wh[0]
-    evidence = with_evidence(_scaled(kept, scale), image.pixels, motif)
+    evidence = with_evidence(_scaled(kept, image.zoom_xy), image.pixels, motif)
     return kept.with_evidence(evidence.evidence, evidence.evidence_names)
 
 
-def _scaled(detections: Detections, factor: float) -> Detections:
-    if factor == 1:
+def _scaled(detections: Detections, zoom_xy: tuple[float, float]) -> Detections:
+    if zoom_xy == (1, 1):
         return detections
     return Detections.make(
-        detections.xyxy * np.float32(factor),
+        detections.xyxy * np.asarray(zoom_xy * 2, np.float32),
         detections.confidence,
         keypoints=detections.keypoints,
         keypoint_names=detections.keypoint_names,

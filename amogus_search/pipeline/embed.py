@@ -21,7 +21,7 @@ _Rows: TypeAlias = NDArray[np.float32]
 
 def crops_of(image: DecodedImage, detections: Detections, pad_ratio: float) -> list[Pixels]:
     """The padded crops of all findings, in their order, cut from the decoded pixels."""
-    scale = np.float32(image.pixels.shape[1] / image.full_wh[0])
+    scale = np.asarray(image.zoom_xy * 2, np.float32)
     return [crop(image.pixels, box * scale, pad_ratio) for box in detections.xyxy]
 
 

@@ -180,7 +180,11 @@ def hash_file(path: bytes) -> tuple[str, FileStat]:
 def file_stat(found: os.stat_result) -> FileStat:
     """The part of a stat that tells whether a file changed."""
     return FileStat(
-        found.st_dev, found.st_ino, found.st_size, _within_64_bits(found.st_mtime_ns), _within_64_bits(found.st_ctime_ns)
+        found.st_dev,
+        found.st_ino,
+        found.st_size,
+        _within_64_bits(found.st_mtime_ns),
+        _within_64_bits(found.st_ctime_ns),
     )
 
 

@@ -109,9 +109,9 @@ def test_padding_is_grey_and_the_picture_lies_where_ultralytics_puts_it():
 def test_a_rectangular_input_is_the_least_padded_of_a_few(size_wh, input_wh):
     tile = tiling.fitted(size_wh, 640)
     pixels = np.full((size_wh[1] // 4, size_wh[0] // 4, 3), 255, np.uint8)
-    shown = tiling.cut(pixels, tile, resize, scratch_zoom=0.25, rectangular=True)
+    shown = tiling.cut(pixels, tile, resize, zoom_xy=(0.25, 0.25), rectangular=True)
     assert tiling.input_wh(tile, rectangular=True) == input_wh == shown.shape[1::-1]
-    assert (shown == tiling.cut(pixels, tile, resize, scratch_zoom=0.25)[: input_wh[1], : input_wh[0]]).all()
+    assert (shown == tiling.cut(pixels, tile, resize, zoom_xy=(0.25, 0.25))[: input_wh[1], : input_wh[0]]).all()
 
 
 def test_rectangles_come_in_nine_shapes_whatever_the_picture():

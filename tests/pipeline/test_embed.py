@@ -1,9 +1,15 @@
+import io
+
 import numpy as np
+import pytest
+from PIL import Image
 
 from amogus_search.core.types import DecodedImage, Detections, FileEntry, SkippedImage
-from amogus_search.pipeline.embed import embed_findings, verify_findings
-from amogus_search.settings import EmbedSettings
-from amogus_search.testing import FakeEmbedder
+from amogus_search.pipeline.detect import merge
+from amogus_search.pipeline.embed import crops_of, embed_findings, verify_findings
+from amogus_search.settings import DECODE, DETECT, EmbedSettings
+from amogus_search.sources.decode import decode_bytes
+from amogus_search.testing import FakeDetector, FakeEmbedder
 
 
 def picture(colour, boxes):
@@ -45,6 +51,26 @@ def test_every_finding_and_every_picture_gets_its_own_vector():
     assert red.detection_vectors[0].argmax() == 0
     assert blue.detection_vectors[0].argmax() == 2
     assert np.isclose(np.linalg.norm(red.image_vector), 1)
+
+
+@pytest.mark.parametrize("size_wh", [(1080, 12_000), (1079, 20_000), (153, 12_000), (12_000, 153)])
+def test_the_crop_of_a_long_picture_that_was_decoded_smaller_shows_the_finding(size_wh):
+    """The shorter side is rounded, so that the two sides shrink by different amounts."""
+    width, height = size_wh
+    side = min(size_wh) // 2
+    left, top = width - side - side // 2, height - side - side // 2
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[top : top + side, left : left + side] = (255, 0, 0)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    picture = decode_bytes(buffer.getvalue(), DECODE, 1280)
+    assert picture.pixels.shape != pixels.shape
+    image = DecodedImage(FileEntry(b"/p", b"/", None), picture.pixels, picture.full_wh, "00", "PNG")
+    (crop,) = crops_of(image, Detections.make([(left, top, left + side, top + side)], [0.9]), 0.0)
+    least = 1 - 2.2 / min(crop.shape[:2])  # a pixel of its border on every side may be mixed
+    assert (crop[..., 0] > 100).mean() > least**2
+    merged = merge(image, [Detections.make([(left, top, left + side, top + side)], [0.9])], FakeDetector(), DETECT)
+    assert merged.evidence[0, list(merged.evidence_names).index("red")] > 0.9
 
 
 def test_the_verifier_sees_the_crops_in_their_order():

@@ -175,8 +175,8 @@ def test_deaths_of_before_are_not_forgotten_by_a_run_that_ends_in_an_error(photo
     assert before
     with DecodePool() as pool, pytest.raises(IdentityMismatchError):
         run_here(photos, index, pool)
+    models = Models(Refusing(AmogusError("no room")), FakeEmbedder(), PROFILES["fast"])
     with DecodePool() as pool, Index.open(index, "w") as opened, pytest.raises(AmogusError, match="no room"):
-        models = Models(Refusing(AmogusError("no room")), FakeEmbedder(), PROFILES["fast"])
         index_images([FolderSource([photos])], pool, models, opened, settings=NOT_RACY)
     with Index.open(index) as opened:
         assert opened.in_flight() == before

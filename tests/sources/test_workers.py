@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -144,8 +145,8 @@ def test_a_file_whose_worker_died_of_something_else_gets_a_second_chance(tmp_pat
 class _Unsteady(DecodeProcess):
     """Dies once over some files, each after its own time."""
 
-    seconds = {b"00.png": 0.6, b"02.png": 0.2}
-    died: set[bytes]
+    seconds: ClassVar[dict[bytes, float]] = {b"00.png": 0.6, b"02.png": 0.2}
+    died: ClassVar[set[bytes]]
 
     def ask(self, path: bytes, max_side: int | None, settings: DecodeSettings) -> wire.Answer | wire.Refusal:
         name = os.path.basename(path)
