@@ -56,7 +56,7 @@ slow: $(VENV)/.dev ## run the slow tests: real weights, kills, whole runs
 
 faults: $(VENV)/.dev ## try a few faults of every kind, and write the table of docs/RELIABILITY.md
 	rm -f .faults.jsonl
-	AMOGUS_FAULTS=$(CURDIR)/.faults.jsonl $(VENV)/bin/$(PYTEST) -m "fault and not heavy"; status=$$?; \
+	AMOGUS_FAULTS=$(CURDIR)/.faults.jsonl $(VENV)/bin/$(PYTEST) $(PARALLEL) -m "fault and not heavy"; status=$$?; \
 	$(VENV)/bin/python tests/faults/fault_table.py .faults.jsonl docs/RELIABILITY.md && exit $$status
 
 soak: export AMOGUS_SOAK := 1

@@ -13,17 +13,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from amogus_search.errors import AmogusError, IndexStateError
-from amogus_search.store import durable, held, leftovers, log_mark, places, rows
+from amogus_search.store import digests, durable, held, leftovers, log_mark, places, rows
+from amogus_search.store.sqlite_errors import as_ours
 
 CATALOG_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 10.0
 _FETCH = 1000
 _CACHE_KB = 16_000
 """Pages that SQLite keeps, as they are needed: the inner ones of a table of ten million rows. By default it is 2 MB."""
-DAMAGED_HINT = (
-    "see what is wrong with `amogus verify`, mend it with `amogus repair`; if that says the same, delete the folder "
-    "and run `amogus index` again: your pictures are not concerned"
-)
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -47,13 +44,18 @@ class Catalog:
         self._identity: dict[str, object] | None = None
         self._checked: tuple[int, int] | None = None
         self._seen: tuple[int, int] | None = None
-        with self._translated():
-            self.connection = sqlite3.connect(
-                _uri(path, write), uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
-            )
+        self._still = None if write else _looks_if_still(path)
         held.opened(path)
         self._is_open = True
         try:
+            with self._translated():
+                self.connection = sqlite3.connect(
+                    _uri(path, write, still=self._still is not None),
+                    uri=True,
+                    isolation_level=None,
+                    timeout=_BUSY_SECONDS,
+                    check_same_thread=False,
+                )
             self._configure(write)
         except BaseException:
             self._disconnect()
@@ -80,13 +82,15 @@ class Catalog:
             leftovers.clear(self._path)
 
     def _disconnect(self) -> None:
-        self.connection.close()
+        if hasattr(self, "connection"):
+            self.connection.close()
         if self._is_open:
             self._is_open = False
             held.closed(self._path)
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Execute one statement."""
+        self._refuse_changed()
         with self._translated():
             return self.connection.execute(sql, parameters)
 
@@ -97,10 +101,11 @@ class Catalog:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query that cannot have many."""
+        self._refuse_changed()
         try:
             return self.connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
-            raise _as_ours(error, self._path) from error
+            raise self._ours(error) from error
 
     def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
         """The rows of a query, without holding them all; few at first, since many a question ends early."""
@@ -239,7 +244,22 @@ class Catalog:
         try:
             yield
         except sqlite3.Error as error:
-            raise _as_ours(error, self._path) from error
+            raise self._ours(error) from error
+
+    def _ours(self, error: sqlite3.Error) -> AmogusError:
+        try:
+            self._refuse_changed()
+        except IndexStateError as changed:
+            return changed
+        return as_ours(error, self._path)
+
+    def _refuse_changed(self) -> None:
+        """SQLite reads a file that was opened as one that nobody writes as if nobody did."""
+        if self._still is not None and self._still != _looks_if_still(self._path):
+            raise IndexStateError(
+                f"the index {self._path.parent} was written to while it was open here, where it can only be read",
+                "open it again",
+            )
 
 
 def wal_works(folder: Path) -> bool:
@@ -263,14 +283,20 @@ def wal_works(folder: Path) -> bool:
             durable.discard(probe.with_name(probe.name + suffix))
 
 
-def _uri(path: Path, write: bool) -> str:
+def _uri(path: Path, write: bool, still: bool) -> str:
     uri = path.absolute().as_uri()
-    if write:
-        return f"{uri}?mode=rwc"
-    # On a medium that cannot be written to, SQLite cannot make the shared-memory file that readers use; with no
-    # log lying there, nobody writes either, and it need not.
-    still = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
-    return f"{uri}?mode=ro{'&immutable=1' if still else ''}"
+    return f"{uri}?mode=rwc" if write else f"{uri}?mode=ro{'&immutable=1' if still else ''}"
+
+
+def _looks_if_still(path: Path) -> list[int] | None:
+    """What a catalogue looks like that is to be read as a file which nobody writes; None if it is not.
+
+    On a medium that cannot be written to, SQLite cannot make the shared-memory file that readers use; with no log lying
+    there, nobody writes either, and it need not. Whoever can write there may begin to, and then SQLite does not notice.
+    """
+    if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
+        return None
+    return digests.looks(path)
 
 
 def _part(evidence: object, column: object) -> float | None:
@@ -278,28 +304,3 @@ def _part(evidence: object, column: object) -> float | None:
     if not isinstance(evidence, bytes) or not isinstance(column, int) or len(evidence) < 4 * (column + 1):
         return None
     return float(np.frombuffer(evidence, "<f4", 1, 4 * column)[0])
-
-
-def _as_ours(error: sqlite3.Error, path: Path) -> AmogusError:
-    folder = path.parent
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return AmogusError(
-            f"no room left for the index {folder}{durable.room_left(folder)}",
-            "free some space and run it again: what was committed is kept",
-        )
-    if code == sqlite3.SQLITE_NOTADB:
-        return IndexStateError(f"{path} is not a database", "name an index with --index DIR, or delete this folder")
-    if code == sqlite3.SQLITE_CORRUPT:
-        return IndexStateError(f"the index {folder} is damaged: {error}", DAMAGED_HINT)
-    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
-        return IndexStateError(
-            f"the index {folder} was left in the middle of a change",
-            "`amogus repair` or the next `amogus index` brings it back to what was committed",
-        )
-    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
-        return IndexStateError(
-            f"cannot use the index {folder}: {error}{durable.room_left(folder)}",
-            "check the folder's permissions and its disk",
-        )
-    return IndexStateError(f"the index {folder} does not answer: {error}", DAMAGED_HINT)

@@ -76,8 +76,9 @@ def discard(path: Path) -> None:
 
 def room_left(folder: Path) -> str:
     """For messages: how many bytes are free where a folder lies; empty where the system does not say."""
-    with suppress(OSError):
-        return f"; {shutil.disk_usage(folder).free} bytes are free there"
+    for place in (folder, *folder.absolute().parents):  # it may be what could not be made
+        with suppress(OSError):
+            return f"; {shutil.disk_usage(place).free} bytes are free there"
     return ""
 
 

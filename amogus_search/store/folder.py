@@ -52,11 +52,10 @@ class Writer:
 
     def close(self) -> None:
         """Close the catalogue, seal it, and give up the role; may be called twice."""
-        self.catalog.close()
-        if self.lock.is_held:
-            log_mark.at_the_end(self.folder / CATALOG_NAME)
-            seal.put_on(self.folder / CATALOG_NAME, self.seal)
-        self.lock.release()
+        try:
+            self.catalog.close()
+        finally:
+            _end(self.folder, self.lock, self.seal)
 
 
 def open_to_write(folder: Path, *, create: bool, identity: Identity | None, motif: Motif) -> Writer:
@@ -70,6 +69,10 @@ def open_to_write(folder: Path, *, create: bool, identity: Identity | None, moti
         _sweep(folder)
         _refuse_strangers(folder)
         before = _unsealed(folder)
+    except BaseException:
+        lock.release()
+        raise
+    try:
         catalog = Catalog(folder / CATALOG_NAME, write=True)
         try:
             catalog.mark_log()
@@ -79,9 +82,25 @@ def open_to_write(folder: Path, *, create: bool, identity: Identity | None, moti
             catalog.close()
             raise
     except BaseException:
-        lock.release()
+        _end(folder, lock, before, is_new=False)  # whoever is refused leaves it sealed as it was
         raise
     return Writer(folder, lock, catalog, before)
+
+
+def _end(folder: Path, lock: WriterLock, before: seal.Seal | None, *, is_new: bool = True) -> None:
+    """Seal the catalogue, which is closed, and give up the role, whatever happens meanwhile.
+
+    Args:
+        before: the seal that it had.
+        is_new: seal it also if it had none.
+    """
+    try:
+        if lock.is_held:
+            log_mark.at_the_end(folder / CATALOG_NAME)
+            if is_new or before is not None:
+                seal.put_on(folder / CATALOG_NAME, before)
+    finally:
+        lock.release()
 
 
 def _refuse_strangers(folder: Path) -> None:
@@ -148,7 +167,8 @@ def _make_folder(folder: Path) -> None:
             folder.chmod(_PRIVATE)
     except OSError as error:
         raise IndexStateError(
-            f"cannot make the index {folder}: {error.strerror}", "choose another place with --index DIR"
+            f"cannot make the index {folder}: {error.strerror}{durable.room_left(folder)}",
+            "choose another place with --index DIR",
         ) from error
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 _lock = threading.Lock()
 _open: Counter[str] = Counter()
-"""Connections to each catalogue in this process."""
-_held: dict[str, dict[str, int]] = {}
-"""Catalogue -> the files read beside it, and their descriptors."""
+"""Who has each catalogue open in this process: connections, and readings under way."""
+_held: dict[str, dict[tuple[str, int, int], int]] = {}
+"""Catalogue -> the files read beside it (name, device, inode), and their descriptors."""
 
 
 def opened(catalog: Path) -> None:
-    """A connection to the catalogue was opened."""
+    """A connection to the catalogue will be opened."""
     with _lock:
         _open[_key(catalog)] += 1
 
@@ -42,6 +42,8 @@ def closed(catalog: Path) -> None:
 def reading(path: Path, catalog: Path) -> Iterator[int]:
     """A descriptor to read from with `os.pread`, which has no place of its own: others may have the same one.
 
+    It counts as a connection: one that another thread opens meanwhile keeps it open, and so keeps its own locks.
+
     Args:
         path: the catalogue, or a file that SQLite keeps beside it.
         catalog: whose connections count.
@@ -49,30 +51,21 @@ def reading(path: Path, catalog: Path) -> Iterator[int]:
     Raises:
         OSError: it cannot be opened.
     """
-    with _lock:
-        key = _key(catalog)
-        stays = key in _open
-        if stays:
-            descriptor = _current(_held.setdefault(key, {}), path)
-        else:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    opened(catalog)
     try:
+        with _lock:
+            descriptor = _descriptor(_held.setdefault(_key(catalog), {}), path)
         yield descriptor
     finally:
-        if not stays:
-            os.close(descriptor)
+        closed(catalog)
 
 
-def _current(held: dict[str, int], path: Path) -> int:
+def _descriptor(held: dict[tuple[str, int, int], int], path: Path) -> int:
     found = path.stat()
-    before = held.get(path.name)
-    if before is not None:
-        its = os.fstat(before)
-        if (its.st_dev, its.st_ino) == (found.st_dev, found.st_ino):
-            return before
-        os.close(held.pop(path.name))  # SQLite made another one, so nobody has a lock on this one
-    held[path.name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    return held[path.name]
+    key = (path.name, found.st_dev, found.st_ino)
+    if key not in held:
+        held[key] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return held[key]
 
 
 def _key(catalog: Path) -> str:

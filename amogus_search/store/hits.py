@@ -15,8 +15,9 @@ from amogus_search.core.ranking import WHOLE_IMAGE
 from amogus_search.core.types import Detections, FindingScores, Hit
 from amogus_search.errors import IndexStateError
 from amogus_search.store import rows
-from amogus_search.store.catalog import DAMAGED_HINT, Catalog
+from amogus_search.store.catalog import Catalog
 from amogus_search.store.scoring import best_first
+from amogus_search.store.sqlite_errors import DAMAGED_HINT
 
 _CHUNK = 500
 Head: TypeAlias = tuple[rows.Row, rows.Row]

@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from amogus_search.store import seal
+from amogus_search.store import held, seal
 
 
 def clear(catalog: Path) -> None:
@@ -23,12 +23,16 @@ def clear(catalog: Path) -> None:
     if not memory.exists() or not seal.is_at_rest(catalog) or not _is_ours_to_write(catalog):
         return
     address = f"{catalog.absolute().as_uri()}?mode=rw"
-    with (
-        suppress(sqlite3.Error),
-        closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=0.0)) as connection,
-    ):
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    held.opened(catalog)
+    try:
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=0.0)) as connection,
+        ):
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    finally:
+        held.closed(catalog)
 
 
 def _is_ours_to_write(catalog: Path) -> bool:

@@ -30,6 +30,7 @@ _VERSION = 3007000
 _LOG_HEAD = struct.Struct(">IIII8sII")
 _MAGIC = (0x377F0682, 0x377F0683)
 _FRAME_HEAD = 24
+_FRAMES_AT_ONCE = 256
 _NOTE = struct.Struct(">I8sII")
 _U32 = 0xFFFFFFFF
 
@@ -70,7 +71,7 @@ def after_commit(catalog: Path) -> bool:
 def at_the_end(catalog: Path) -> None:
     """Remove the note if SQLite has taken the log away, which it does when the last who has it open closes it."""
     with suppress(OSError):
-        if not _content(catalog.with_name(catalog.name + "-wal")):
+        if not _size(_log(catalog)):
             _path(catalog).unlink(missing_ok=True)
 
 
@@ -88,33 +89,42 @@ def problems(catalog: Path) -> list[str]:
     before = _content(path)
     if not before.strip(b"\0"):  # there is none, or the power went before it was on the disk
         return []
-    mark = _parsed(before)
-    log = _content(catalog.with_name(catalog.name + "-wal"))
-    if (mark is not None and (not log or goes_as_far(log, mark))) or _content(path) != before:
+    mark, log = _parsed(before), _log(catalog)
+    try:
+        is_right = mark is not None and (not _size(log) or goes_as_far(log, mark))
+    except FileNotFoundError:  # SQLite took it away meanwhile
+        is_right = mark is not None
+    if is_right or _content(path) != before:
         return []
     return [f"the log of {catalog.name} is damaged: the last commits in it are lost, and done again by `amogus index`"]
 
 
-def goes_as_far(log: bytes, mark: Mark) -> bool:
-    """Whether every checksum of a log holds up to a mark."""
-    if len(log) < _LOG_HEAD.size:
-        return False
-    magic, version, page, _, salts, *sums = _LOG_HEAD.unpack_from(log)
-    size = _FRAME_HEAD + page
-    if magic not in _MAGIC or version != _VERSION or salts != mark.salts or not 512 <= page <= 65536:
-        return False
-    if len(log) < _LOG_HEAD.size + mark.frames * size:
-        return False
-    order = ">u4" if magic & 1 else "<u4"
-    if _sums(np.frombuffer(log, order, 6)[None], np.zeros((1, 2), np.uint32)).tolist() != [sums]:
-        return False
-    frames = np.frombuffer(log, np.uint8, mark.frames * size, _LOG_HEAD.size).reshape(mark.frames, size)
-    if (frames[:, 8:16] != np.frombuffer(salts, np.uint8)).any():
-        return False
-    summed = np.concatenate([frames[:, :8], frames[:, _FRAME_HEAD:]], axis=1).view(order)
-    stored = np.ascontiguousarray(frames[:, 16:24]).view(">u4").astype(np.uint32)
-    before = np.concatenate([np.asarray([sums], np.uint32), stored[:-1]])
-    return bool((_sums(summed, before) == stored).all()) and tuple(stored[-1].tolist()) == mark.sums
+def goes_as_far(log: Path, mark: Mark) -> bool:
+    """Whether every checksum of a log holds up to a mark; it is read in blocks, and may be of gigabytes."""
+    with log.open("rb") as file:
+        head = file.read(_LOG_HEAD.size)
+        if len(head) < _LOG_HEAD.size:
+            return False
+        magic, version, page, _, salts, *sums = _LOG_HEAD.unpack(head)
+        if magic not in _MAGIC or version != _VERSION or salts != mark.salts or not 512 <= page <= 65536:
+            return False
+        order = ">u4" if magic & 1 else "<u4"
+        if _sums(np.frombuffer(head, order, 6)[None], np.zeros((1, 2), np.uint32)).tolist() != [sums]:
+            return False
+        last = np.asarray([sums], np.uint32)
+        for start in range(0, mark.frames, _FRAMES_AT_ONCE):
+            count = min(_FRAMES_AT_ONCE, mark.frames - start)
+            block = file.read(count * (_FRAME_HEAD + page))
+            if len(block) < count * (_FRAME_HEAD + page):
+                return False
+            frames = np.frombuffer(block, np.uint8).reshape(count, _FRAME_HEAD + page)
+            stored = np.ascontiguousarray(frames[:, 16:24]).view(">u4").astype(np.uint32)
+            summed = np.concatenate([frames[:, :8], frames[:, _FRAME_HEAD:]], axis=1).view(order)
+            before = np.concatenate([last, stored[:-1]])
+            if (frames[:, 8:16] != np.frombuffer(salts, np.uint8)).any() or (_sums(summed, before) != stored).any():
+                return False
+            last = stored[-1:]
+    return tuple(last[0].tolist()) == mark.sums
 
 
 def _sums(words: NDArray[np.uint32], before: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -157,6 +167,16 @@ def _in_memory(catalog: Path) -> tuple[Mark | None, int]:
         if version == _VERSION and is_in_use and frames:
             return Mark(frames, salts, (sums[0], sums[1])), _COPIED.unpack_from(head, _COPIED_AT)[0]
     return None, 0
+
+
+def _log(catalog: Path) -> Path:
+    return catalog.with_name(catalog.name + "-wal")
+
+
+def _size(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
 
 
 def _path(catalog: Path) -> Path:

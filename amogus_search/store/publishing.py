@@ -20,10 +20,11 @@ from amogus_search.core.types import Vectors
 from amogus_search.errors import AmogusError, IndexStateError
 from amogus_search.settings import STRUCTURE, SearchBudget
 from amogus_search.store import digests, durable, generations, liveness, rows, vectors
-from amogus_search.store.catalog import DAMAGED_HINT, Catalog
+from amogus_search.store.catalog import Catalog
 from amogus_search.store.generations import Generation
 from amogus_search.store.measuring import HeldOut, measured
 from amogus_search.store.plan import Plan, kept_directions, plan, tail_limit
+from amogus_search.store.sqlite_errors import DAMAGED_HINT
 
 _CHUNK = 16_384
 _LOOKUP = 500

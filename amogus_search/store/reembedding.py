@@ -84,8 +84,10 @@ class Reembedding:
 
     def close(self) -> None:
         """Close the files and give up the writer role; what is staged is kept."""
-        self._staging.close()
-        self._writer.close()
+        try:
+            self._staging.close()
+        finally:
+            self._writer.close()
 
     def __enter__(self) -> Reembedding:
         return self

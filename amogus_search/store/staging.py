@@ -11,6 +11,7 @@ from amogus_search.core.types import ImageFindings
 from amogus_search.errors import IndexStateError
 from amogus_search.store import durable, rows
 from amogus_search.store.catalog import Catalog
+from amogus_search.store.sqlite_errors import is_damage
 
 NAME = "reembedding.sqlite"
 _TABLES = (
@@ -40,7 +41,7 @@ class Staging:
         """The file for an identity: empty if there was none, or a damaged one, or one for another identity.
 
         Raises:
-            IndexStateError: it cannot be made.
+            IndexStateError: it cannot be made, or not be opened now: what is in it is kept then.
         """
         for _ in range(2):
             staging = _made(folder, identity)
@@ -127,10 +128,12 @@ def _made(folder: Path, identity: Mapping[str, object]) -> Staging | None:
                 catalog.set_meta("identity", dict(identity))
         catalog.get_meta("dimension")
         return Staging(catalog)
-    except IndexStateError:
+    except BaseException as error:
         if catalog is not None:
             catalog.close()
-        return None
+        if isinstance(error, IndexStateError) and is_damage(error):
+            return None
+        raise
 
 
 def _staged(picture: ImageFindings) -> rows.Row:

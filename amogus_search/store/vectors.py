@@ -6,6 +6,8 @@ differs (faiss-cpu 1.15.1: other bytes for each number), and the same regions mu
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -111,7 +113,8 @@ class Builder:
             OSError: there is no room for it, or it cannot be written.
         """
         try:
-            self._faiss.write_index(self._index, str(path))
+            with named(path) as name:
+                self._faiss.write_index(self._index, name)
         except RuntimeError as error:
             raise OSError(str(error)[-200:]) from error
 
@@ -124,6 +127,28 @@ class Builder:
             return self._faiss.extract_index_ivf(self._index)
         except RuntimeError:
             return None
+
+
+@contextmanager
+def named(path: Path) -> Iterator[str]:
+    """A name of a file that FAISS can open, which takes text only; names of folders need not be any.
+
+    Raises:
+        OSError: this system has no other name for it.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            other = f"/proc/self/fd/{folder}"
+            if not Path(other).is_dir():
+                raise OSError(errno.EILSEQ, "FAISS needs a name in UTF-8", str(path)) from None
+            yield f"{other}/{path.name}"
+        finally:
+            os.close(folder)
+    else:
+        yield str(path)
 
 
 def opened(source: Path | bytes, row_count: int, dimension: int, again: Again = never) -> SearchStructure:
@@ -142,7 +167,8 @@ def opened(source: Path | bytes, row_count: int, dimension: int, again: Again = 
         if isinstance(source, bytes):
             index = faiss.deserialize_index(np.frombuffer(source, np.uint8))
         else:
-            index = faiss.read_index(str(source), faiss.IO_FLAG_MMAP_IFC)
+            with named(source) as name:
+                index = faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
     except (RuntimeError, MemoryError) as error:
         raise IndexStateError("the search file cannot be read by FAISS") from error
     if (index.ntotal, index.d) != (row_count, dimension):
@@ -153,7 +179,8 @@ def opened(source: Path | bytes, row_count: int, dimension: int, again: Again = 
 def read_whole(path: Path, effort: int) -> Callable[[NDArray[np.float32], int], NDArray[np.int64]]:
     """FAISS' own search for one (d,) vector and k results, nothing of ours around it: to measure by."""
     faiss = require()
-    index = faiss.read_index(str(path))
+    with named(path) as name:
+        index = faiss.read_index(name)
     asking = Asking(faiss, index, effort, 1)
 
     def ask(query: NDArray[np.float32], k: int) -> NDArray[np.int64]:

@@ -203,7 +203,7 @@ def _any_schema() -> None:
 
 def _raw_errors() -> None:
     """What SQLite says is raised as it is."""
-    _swap(catalog, "_as_ours", lambda error, path: error)
+    _swap(catalog, "as_ours", lambda error, path: error)
 
 
 def _leaves_parts() -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from amogus_search.errors import AmogusError, IndexStateError
 from amogus_search.store import catalog as catalog_module
+from amogus_search.store import digests
 from amogus_search.store.catalog import Catalog, wal_works
 from amogus_search.store.index import Index
 
@@ -134,3 +137,33 @@ def test_a_steady_read_refuses_what_was_embedded_anew(index, make):
         index._catalog.set_meta("identity", {"embedder": "another"})
         with pytest.raises(IndexStateError, match="re-embedded"):
             reader.similar(np.ones(8, np.float32))
+
+
+def test_an_index_where_one_may_only_read_says_so_when_somebody_else_wrote_to_it(tmp_path, make, monkeypatch):
+    """SQLite takes such a file for one that nobody writes, and would tell old rows, or of damage that is none."""
+    with make.create(tmp_path / "i") as index:
+        index.write(skipped=[make.skip(f"{number}.jpg") for number in range(2000)])
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: mode != os.W_OK and real(path, mode, **more))
+    with Index.open(tmp_path / "i") as reader:
+        for _ in range(2):
+            assert reader.counts()["skipped"] == len(reader.skipped()) == len(reader.known_files()) == 2000
+        with Index.open(tmp_path / "i", "w") as writer:
+            writer.write(skipped=[make.skip(f"more-{number}.jpg") for number in range(2000)])
+            for ask in (reader.counts, reader.skipped, reader.known_files):
+                with pytest.raises(IndexStateError, match="was written to while it was open here") as caught:
+                    ask()
+                assert caught.value.hint == "open it again"
+        with pytest.raises(IndexStateError, match="was written to while it was open here"):
+            reader.counts()
+
+
+def test_an_index_in_a_folder_whose_name_is_no_text_is_written_searched_and_verified(tmp_path, make, monkeypatch):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))
+    monkeypatch.setattr(digests, "ALWAYS_HASHED", 0)  # so that the search file is opened by its name
+    with make.create(folder) as index:
+        index.write(added=[make.image("a.jpg", [0.9])])
+        index.publish()
+    with Index.open(folder) as index:
+        assert index.verify() == []
+        assert len(index.similar(make.image("a.jpg", [0.9]).image_vector, 3)) == 2

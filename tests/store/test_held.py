@@ -75,6 +75,26 @@ def test_a_file_that_was_made_anew_is_read_anew(tmp_path):
         held.closed(catalog)
 
 
+def test_who_opens_it_while_another_thread_reads_keeps_the_locks_behind_that(make, tmp_path):
+    folder = tmp_path / "i"
+    with make.create(folder) as index:
+        index.write(added=[make.image("a.jpg", [0.9])])
+    with held.reading(folder / "catalog.sqlite", folder / "catalog.sqlite") as file:
+        reader = Index.open(folder)
+        assert os.pread(file, 6, 0) == b"SQLite"
+    with reader:
+        assert is_locked(folder / "catalog.sqlite", SHARED_FIRST)
+
+
+def test_who_reads_goes_on_though_the_last_connection_is_closed(make, tmp_path):
+    folder, before = tmp_path / "i", sorted(os.listdir("/proc/self/fd"))
+    index = make.create(folder)
+    with held.reading(folder / "catalog.sqlite", folder / "catalog.sqlite") as file:
+        index.close()
+        assert os.pread(file, 6, 0) == b"SQLite"
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_file_that_is_missing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), held.reading(tmp_path / "none", tmp_path / "catalog"):
         pass

@@ -11,6 +11,7 @@ import pytest
 
 from amogus_search.core.types import ImageFindings
 from amogus_search.errors import AmogusError, IdentityMismatchError, IndexLockedError, IndexStateError
+from amogus_search.store import catalog
 from amogus_search.store.index import Index
 from amogus_search.store.reembedding import Reembedding, give_up, unfinished
 from amogus_search.store.staging import NAME
@@ -183,6 +184,21 @@ def test_a_vector_that_cannot_be_one_is_refused(folder, make, images, identity, 
 def replaced(image, vectors):
     kept = {name: getattr(image, name) for name in ("entry", "sha256", "format", "full_wh", "detections")}
     return ImageFindings(**kept, image_vector=image.image_vector, detection_vectors=vectors.astype(np.float32))
+
+
+def test_what_is_staged_is_kept_though_the_file_cannot_be_used_just_now(folder, make, images, identity, monkeypatch):
+    """A backup that holds a lock, or a full disk, is no damage: hours of work lie there."""
+    monkeypatch.setattr(catalog, "_BUSY_SECONDS", 0.2)
+    with Reembedding.open(folder, make.identity, identity) as exchange:
+        exchange.write([with_vectors(image, exchange.detections(image.sha256)) for image in images[:3]])
+        done = exchange.stand().done
+    other = sqlite3.connect(folder / NAME, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(IndexStateError, match="locked"):
+        Reembedding.open(folder, make.identity, identity)
+    other.close()
+    with Reembedding.open(folder, make.identity, identity) as exchange:
+        assert exchange.stand().done == done > 0
 
 
 def test_damage_to_what_is_staged_is_noticed_and_costs_only_that(folder, make, images, identity):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from amogus_search.errors import AmogusError
+from amogus_search.errors import AmogusError, IdentityMismatchError
 from amogus_search.store.index import Index
 
 
@@ -56,6 +56,33 @@ def test_a_catalogue_that_did_not_change_is_not_read_again(folder, monkeypatch):
     monkeypatch.setattr(seal.durable, "write", lambda path, fill: path.touch() or fill(path))
     Index.open(folder, "w").close()
     assert (folder / "catalog.sqlite.seal").read_bytes() == before
+
+
+def test_who_is_refused_leaves_it_sealed_as_it_was(folder, make):
+    before = (folder / "catalog.sqlite.seal").read_bytes()
+    with pytest.raises(IdentityMismatchError):
+        Index.open(folder, "w", identity={**make.identity, "profile": "another"})
+    assert (folder / "catalog.sqlite.seal").read_bytes() == before
+    assert problems(folder) == []
+    flip(folder / "catalog.sqlite", 27)
+    with pytest.raises(IdentityMismatchError):
+        Index.open(folder, "w", identity={**make.identity, "profile": "another"})
+    assert not (folder / "catalog.sqlite.seal").exists() or problems(folder), "damage is not sealed as whole"
+
+
+def test_who_is_interrupted_while_sealing_gives_up_the_role(folder, monkeypatch):
+    from amogus_search.store import seal
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    index = Index.open(folder, "w")
+    with monkeypatch.context() as patched:
+        patched.setattr(seal, "put_on", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            index.close()
+    with Index.open(folder, "w") as again:
+        assert again.verify() == []
 
 
 def test_what_is_mended_is_sealed_again(folder):
