@@ -11,8 +11,12 @@ BEGIN, END = "<!-- faults: begin (make faults) -->", "<!-- faults: end -->"
 
 
 def table(lines: list[dict]) -> str:
-    """A row for each kind of fault, its tests together; of a test that ran twice, the last record."""
+    """A row for each kind of fault, its tests together; of a test that ran twice, the last record.
+
+    Tests run several at a time, and end in any order: theirs is that of their names.
+    """
     last = {(line["fault"], line["test"], line["what"]): line for line in lines}
+    last = {key: last[key] for key in sorted(last)}
     rows = ["| id | what | tried | survived |", "|---|---|---:|---:|"]
     bugs = [line for line in last.values() if line["fault"] == "seeded bugs"]
     ids = sorted({line["fault"] for line in last.values()} - {"seeded bugs"}, key=_order)
