@@ -86,4 +86,4 @@ def _range(values: NDArray[Any]) -> tuple[float, float]:
     for white in usual:
         if low >= 0.0 and high <= white:
             return 0.0, white
-    return low, high
+    return (low, high) if low < high else (min(low, 0.0), max(high, 0.0))  # of one value: black below zero, else white

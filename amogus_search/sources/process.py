@@ -21,6 +21,8 @@ PATIENCE = 4
 """A worker that is at work but starved of processor time gets this many times the timeout: a large photo on a busy
 machine is not a bad file."""
 _START_TIMEOUT_S = 60.0
+_STEP_S = 1.0
+"""So long at a time is waited for an answer."""
 _BOOTSTRAP = (
     "import sys; sys.path[:] = sys.argv[2:]; from amogus_search.sources import worker; worker.main(int(sys.argv[1]))"
 )
@@ -74,10 +76,10 @@ class DecodeProcess:
         """
         busy_before = self._cpu_seconds()
         wire.send(self._stdin, {"path": path.hex(), "max_side": max_side})
-        if not wire.is_readable(self._stdout, settings.timeout_s):
+        if not _comes(self._stdout, settings.timeout_s):
             busy = self._cpu_seconds() - busy_before
             more = (PATIENCE - 1) * settings.timeout_s
-            if not _is_starved(busy, settings.timeout_s) or not wire.is_readable(self._stdout, more):
+            if not _is_starved(busy, settings.timeout_s) or not _comes(self._stdout, more):
                 raise wire.PeerSilentError
         return wire.parse_answer(wire.receive(self._stdout, settings.timeout_s), settings.max_pixels)
 
@@ -100,6 +102,11 @@ class DecodeProcess:
             return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
         except (OSError, ValueError, IndexError):
             return 0.0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended; it may at any moment."""
+        return self._process.poll() is None
 
     def signal_kill(self) -> None:
         """End the process, and nothing else."""
@@ -124,6 +131,15 @@ class DecodeProcess:
             return self._process.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
             return None
+
+
+def _comes(fd: int, seconds: float) -> bool:
+    """Whether something can be read within so many seconds that this process was running.
+
+    A machine or a container that was frozen froze the worker too: of such a time only the last step counts.
+    """
+    steps = [min(_STEP_S, seconds - float(start)) for start in np.arange(0.0, seconds, _STEP_S)]
+    return any(wire.is_readable(fd, step) for step in steps)
 
 
 def _is_starved(busy_s: float, timeout_s: float) -> bool:

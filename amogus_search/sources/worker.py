@@ -118,6 +118,8 @@ def _maybe_poisoned(path: bytes, sha256: str, poison: dict[str, str]) -> None:
         os._exit(0)
     elif action == "memory":
         bytearray(1 << 46)
+    elif action == "slow":
+        time.sleep(2)
     elif action == "hang":
         while True:
             time.sleep(60)

@@ -110,7 +110,7 @@ class DecodePool:
         result = self._attempt(entry)
         if isinstance(result, SkippedImage) and result.reason in ("decoder_crash", "changed_while_reading"):
             with self._alone:  # a second chance: the first death may have been a neighbour's, or the system's doing
-                result = self._attempt(entry)
+                result = self._attempt(entry, fresh=True)
         if isinstance(result, SkippedImage):
             return _with_digest(result)
         # Not within `_alone`: whoever is next in line may be waiting for that, and the budget for whoever is next.
@@ -121,9 +121,14 @@ class DecodePool:
         stamped = dataclasses.replace(entry, stat=answer.stat)
         return DecodedImage(stamped, pixels, answer.full_wh, answer.sha256, answer.format)
 
-    def _attempt(self, entry: FileEntry) -> SkippedImage | tuple[DecodeProcess, wire.Answer]:
-        """The process that has the pixels, and what it said; nobody else gets it until it is given back."""
-        worker = self._take()
+    def _attempt(self, entry: FileEntry, *, fresh: bool = False) -> SkippedImage | tuple[DecodeProcess, wire.Answer]:
+        """The process that has the pixels, and what it said; nobody else gets it until it is given back.
+
+        Args:
+            entry: the file.
+            fresh: by a process that was started for it, of which nothing else can be the death.
+        """
+        worker = self._take(fresh=fresh)
         try:
             answer = worker.ask(entry.path, self._max_side, self._settings)
         except wire.PeerSilentError:
@@ -136,12 +141,19 @@ class DecodePool:
             return SkippedImage(entry, answer.reason, answer.detail, answer.sha256)
         return worker, answer
 
-    def _take(self) -> DecodeProcess:
-        with self._lock:
-            if self._closed:
-                raise AmogusError("the decoding processes were closed")
-            if self._idle:
-                return self._idle.pop()
+    def _take(self, *, fresh: bool) -> DecodeProcess:
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise AmogusError("the decoding processes were closed")
+                idle = self._idle.pop() if self._idle else None
+            if idle is None:
+                break
+            if idle.is_alive and not fresh:
+                return idle
+            self._bury(idle)  # it died over nothing; or makes room for the fresh one
+            if fresh:
+                break
         worker = DecodeProcess(self._settings)
         with self._lock:
             self._all.add(worker)

@@ -114,6 +114,15 @@ def test_float_pictures_are_scaled_to_their_usual_range() -> None:
     assert pixels[0, -1, 0] == 255
 
 
+@pytest.mark.parametrize(
+    ("value", "dtype", "shown"),
+    [(70_000, np.int32, 255), (-5, np.int32, 0), (0, np.int32, 0), (-1.0, np.float32, 0), (1e6, np.float32, 255)],
+)
+def test_a_deep_picture_of_one_value_is_black_or_white(value: float, dtype: type, shown: int) -> None:
+    data = encoded(Image.fromarray(np.full((20, 30), value, dtype)), "TIFF")
+    assert (decode_bytes(data, SETTINGS).pixels == shown).all()
+
+
 def test_a_float_picture_with_nan_is_skipped_as_not_finite() -> None:
     ramp = np.ones((4, 4), np.float32)
     ramp[1, 1] = np.nan

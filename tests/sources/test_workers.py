@@ -142,6 +142,50 @@ def test_a_file_whose_worker_died_of_something_else_gets_a_second_chance(tmp_pat
         assert [outcome(r) for r in results] == ["decoded"] * 3
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes through /proc")
+def test_a_file_is_not_blamed_for_workers_that_died_while_they_had_nothing_to_do(tmp_path: Path) -> None:
+    entries = pictures(tmp_path, 4)
+    with DecodePool(DecodeSettings(workers=2, read_ahead=2)) as pool:
+        assert [outcome(r) for r in pool.decode(iter(entries))] == ["decoded"] * 4
+        workers_of_pool = children_of(os.getpid())
+        assert workers_of_pool
+        for pid in workers_of_pool:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+        assert [outcome(r) for r in pool.decode(iter(entries))] == ["decoded"] * 4
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="freezes processes, which it finds through /proc")
+def test_a_frozen_machine_costs_no_picture(tmp_path: Path) -> None:
+    """The pool and its workers stand still for twice the timeout of a file; then they go on."""
+    entries = pictures(tmp_path, 1)
+    program = textwrap.dedent(
+        f"""
+        from amogus_search.core.types import FileEntry
+        from amogus_search.settings import DecodeSettings
+        from amogus_search.sources.workers import DecodePool
+        with DecodePool(DecodeSettings(timeout_s=3.0, workers=1)) as pool:
+            entry = FileEntry({entries[0].path!r}, {entries[0].root!r}, None)
+            print("ready", flush=True)
+            print([type(result).__name__ for result in pool.decode(iter([entry]))])
+        """
+    )
+    env = {**os.environ, POISON_VARIABLE: "slow=00.png", "PYTHONPATH": str(Path(amogus_search.__file__).parents[1])}
+    running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=env)
+    assert running.stdout is not None
+    assert running.stdout.readline() == "ready\n"
+    time.sleep(1.2)
+    everyone = [running.pid, *children_of(running.pid)]
+    assert len(everyone) == 2
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(6)
+    for pid in everyone:
+        os.kill(pid, signal.SIGCONT)
+    told, _ = running.communicate(timeout=30)
+    assert told == "['DecodedImage']\n"
+
+
 class _Unsteady(DecodeProcess):
     """Dies once over some files, each after its own time."""
 
