@@ -26,6 +26,10 @@ _STRIDE_PX = 32
 """Sides of a detector input are multiples of this."""
 _SURELY = 1.01
 """More than what rounding can make of a variance."""
+_MOST_THIN = 1024
+"""So many windows there may be at one zoom of a strip that fills less than half of each: more is hours of padding."""
+_LEAST_PX = 3
+"""A strip that is shown with fewer pixels across has room for no figure."""
 _EDGE_PX = 2.0
 """A box that comes this close to a tile's edge (tile pixels) counts as cut by it."""
 
@@ -120,16 +124,25 @@ def plan(
     """All windows for one picture, from the coarsest to the finest; see `settings.Profile`.
 
     Neighbouring zooms differ by less than twice `much_larger` and the coarsest shows the whole frame, so
-    whatever a finer window cuts off is seen whole by a coarser one.
+    whatever a finer window cuts off is seen whole by a coarser one. Of a strip that is very long for its height, the
+    zooms that would take thousands of windows of little but padding are left out.
     """
     tiles = [fitted(size_wh, side) for side in full_px]
-    if native_tiles:
-        for zoom in reversed(pyramid_zooms(size_wh, tile_px, much_larger)):
+    zooms = reversed(pyramid_zooms(size_wh, tile_px, much_larger)) if native_tiles else ()
+    enlarged = (float(f) for f in enlarge if f == 1 or max(size_wh) * f <= max_enlarged_px)
+    for zoom in (*zooms, *enlarged):
+        if is_worth_it(size_wh, tile_px, zoom, overlap):
             tiles += grid(size_wh, tile_px, zoom, overlap)
-    for factor in enlarge:
-        if factor == 1 or max(size_wh) * factor <= max_enlarged_px:
-            tiles += grid(size_wh, tile_px, float(factor), overlap)
     return list(dict.fromkeys(tiles))
+
+
+def is_worth_it(size_wh: tuple[int, int], tile_px: int, zoom: float, overlap: float) -> bool:
+    """Whether the windows of a zoom hold more than padding, or are not many."""
+    longer, shorter = max(size_wh) * zoom, min(size_wh) * zoom
+    if longer <= tile_px:
+        return True
+    is_thin = shorter < tile_px / 2
+    return shorter >= _LEAST_PX and not (is_thin and longer / (tile_px * (1 - overlap)) > _MOST_THIN)
 
 
 def finest(tiles: Sequence[Tile]) -> tuple[list[Tile], list[Tile], float]:

@@ -45,7 +45,7 @@ def index_images(
         index: open for writing.
         settings: how often to commit, and when to doubt a scan.
         progress: told after the scan and after every file.
-        should_stop: asked between pictures; once true, the pictures at hand are finished and kept.
+        should_stop: asked between batches; once true, the pictures at hand are finished, if that takes seconds only.
         confirm_deletions: remove missing files however many they are.
         retry_skipped: read files again that were skipped before.
         keep_missing: when too many known files are gone, keep them all and say so, instead of stopping.

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
+from typing import Any
 
 from amogus_search.core.types import ACCESS_REASONS, FileEntry, SkippedImage
 from amogus_search.errors import AmogusError
@@ -20,6 +21,7 @@ from amogus_search.pipeline.embed import embed_findings
 from amogus_search.pipeline.index_ports import FileReader, IndexStore, KnownFile, RootedSource
 from amogus_search.pipeline.progress import Progress
 from amogus_search.pipeline.reading import Copy, Event, Reading
+from amogus_search.pipeline.stopping import Stoppable
 from amogus_search.pipeline.suspects import Suspects, condemned, remembered
 from amogus_search.ports import Detector, Embedder, Verifier
 from amogus_search.settings import AHEAD, DETECT, AheadSettings, DetectSettings, IndexSettings, Profile
@@ -91,6 +93,7 @@ class Run:
     ) -> None:
         self._reader, self._models, self._index = reader, models, InTurns(index)
         self._settings, self._progress = settings, progress
+        self._detector: Any = Stoppable(models.detector, should_stop)
         self._known: Mapping[bytes, KnownFile] = {}
         self._before: Mapping[bytes, int] = {}
         self._reading = Reading(reader, self._index, models.detector, models.profile, should_stop)
@@ -162,7 +165,7 @@ class Run:
         models = self._models
         with Ahead[Event](read, most=ahead.pictures, most_bytes=ahead.bytes) as events:
             images = self._without_copies(events)
-            found = detect_images(images, models.detector, models.profile, detect=models.settings)
+            found = detect_images(images, self._detector, models.profile, detect=models.settings)
             for item in embed_findings(found, models.embedder, models.verifier):
                 if isinstance(item, SkippedImage):
                     self._skip(item)

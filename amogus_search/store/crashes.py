@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 MARK = "crash.txt"
 
@@ -19,14 +20,24 @@ def crash_mark(folder: Path) -> Iterator[bool]:
     """
     path = folder / MARK
     crashed = path.is_file() and path.stat().st_size > 0
-    if faulthandler.is_enabled():
+    file = None if faulthandler.is_enabled() else _made(path)
+    if file is None:
         yield crashed
+    else:
+        with file:
+            faulthandler.enable(file)
+            try:
+                yield crashed
+            finally:
+                faulthandler.disable()
+    with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
-        return
-    with open(path, "wb") as file:
-        faulthandler.enable(file)
-        try:
-            yield crashed
-        finally:
-            faulthandler.disable()
-    path.unlink(missing_ok=True)
+
+
+def _made(path: Path) -> BinaryIO | None:
+    """The mark, empty; None where something else is in its place, or it cannot be made: then there is no mark."""
+    with contextlib.suppress(OSError):
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            path.unlink()
+        return open(path, "wb")
+    return None

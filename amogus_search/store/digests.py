@@ -7,9 +7,11 @@ is hashed again. What a disk changes by itself is found by `amogus verify`, whic
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,10 +23,29 @@ _BLOCK = 4 * 1024 * 1024
 NOTE_SUFFIX = ".seen"
 
 
+def open_regular(path: Path) -> int:
+    """A descriptor to read a file from; not of a pipe or a device, which would be waited for.
+
+    Raises:
+        OSError: it is no regular file, or cannot be opened.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return file
+
+
+def content(path: Path) -> bytes:
+    """All of a regular file; errors as for `open_regular`."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file.read()
+
+
 def digest(path: Path) -> str | None:
     """The file's sha256, read in pieces; None if it cannot be read. Not for what SQLite has open: see `held`."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             return _digest(file.fileno())
     except OSError:
         return None
@@ -51,7 +72,7 @@ def read_checked(path: Path, sha256: str) -> bytes | Path | None:
     """What may be trusted: a small file's bytes, a large file's path; None: it is missing or not as it was written."""
     try:
         if path.stat().st_size <= ALWAYS_HASHED:
-            data = path.read_bytes()
+            data = content(path)
             return data if hashlib.sha256(data).hexdigest() == sha256 else None
     except OSError:
         return None
@@ -79,15 +100,15 @@ def note(path: Path, sha256: str, seen: list[int] | None = None) -> None:
 def looks(path: Path) -> list[int] | None:
     """What a file looks like without reading it: size, times, inode, device; None if it cannot be asked."""
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError:
         return None
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
 
 
 def _noted(path: Path) -> tuple[str, list[int]] | None:
     try:
-        stored = json.loads(path.with_name(path.name + NOTE_SUFFIX).read_bytes())
+        stored = json.loads(content(path.with_name(path.name + NOTE_SUFFIX)))
         return str(stored["sha256"]), list(stored["looks"])
     except (OSError, ValueError, TypeError, KeyError):
         return None

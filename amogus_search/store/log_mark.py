@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from amogus_search.store import durable, held
+from amogus_search.store import digests, durable, held
 
 SUFFIX = ".log-mark"
 _MOST_FRAMES = 1000
@@ -101,7 +101,7 @@ def problems(catalog: Path) -> list[str]:
 
 def goes_as_far(log: Path, mark: Mark) -> bool:
     """Whether every checksum of a log holds up to a mark; it is read in blocks, and may be of gigabytes."""
-    with log.open("rb") as file:
+    with os.fdopen(digests.open_regular(log), "rb") as file:
         head = file.read(_LOG_HEAD.size)
         if len(head) < _LOG_HEAD.size:
             return False
@@ -201,6 +201,6 @@ def _parsed(content: bytes) -> Mark | None:
 
 
 def _content(path: Path) -> bytes:
-    with suppress(FileNotFoundError):
-        return path.read_bytes()
+    with suppress(OSError):
+        return digests.content(path)
     return b""

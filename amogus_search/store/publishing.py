@@ -205,6 +205,10 @@ def _write_durably(path: Path, write: Callable[[Path], object], expected_bytes: 
         sha256 = durable.write(path, write)
         digests.note(path, sha256)
     except OSError as error:
+        if path.is_dir():
+            raise AmogusError(
+                f"{path} is a folder, where a file of the index belongs", "move it away, and run it again"
+            ) from error
         raise AmogusError(
             f"cannot write about {expected_bytes} bytes of search structure to {path}: {error.strerror or error}"
             f"{durable.room_left(path.parent)}",

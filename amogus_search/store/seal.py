@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +64,12 @@ def problems(catalog: Path) -> list[str]:
     """What is wrong with a sealed catalogue, a line each; nothing can be said of one without a seal."""
     path = _path(catalog)
     with suppress(FileNotFoundError):
-        before = path.read_bytes()[:_LONGEST]
+        before = _content(path)
         seal = _read(path)
         is_whole = seal is not None and digests.digest_of_catalog(catalog) == seal.sha256
         if is_whole and not _has_log(catalog):
             return []
-        if path.read_bytes()[:_LONGEST] == before:  # else a writer came in between
+        if _content(path) == before:  # else a writer came in between
             return [f"{catalog.name}, its seal or its log is not as it was when it was closed"]
     return []
 
@@ -96,10 +95,19 @@ def _text(sha256: str, looks: list[int]) -> bytes:
     return json.dumps({**said, "own": own}).encode()
 
 
+def _content(path: Path) -> bytes:
+    """What is in the file of a seal; nothing where it is something else than a file."""
+    try:
+        return digests.content(path)[:_LONGEST]
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return b""
+
+
 def _read(path: Path) -> Seal | None:
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            text = file.read(_LONGEST)
+        text = _content(path)
         stored = json.loads(text)
         seal = Seal(str(stored["sha256"]), tuple(int(value) for value in stored["looks"]))
         return seal if _text(seal.sha256, list(seal.looks)) == text else None

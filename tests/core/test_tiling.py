@@ -52,6 +52,20 @@ def test_neighbouring_zooms_are_close_enough_that_what_one_cuts_the_next_shows_w
     assert all(b / a <= 2 * TILING.much_larger for a, b in pairwise(zooms))
 
 
+@pytest.mark.parametrize("size_wh", [(250_000_000, 1), (1, 2_400_000), (83_000_000, 3), (500_000, 41), (780_000, 320)])
+def test_a_strip_of_any_length_has_a_bounded_number_of_windows(size_wh):
+    """As many pixels as any picture may have, but drawn out: windows would be of padding."""
+    tiles = plan(size_wh)
+    assert len(PROFILES["balanced"].full_px) <= len(tiles) <= 3500
+    assert all(min(tile.shown_wh) >= 3 for tile in tiles[len(PROFILES["balanced"].full_px) :])
+
+
+def test_a_panorama_is_looked_at_closely_all_along():
+    tiles = [tile for tile in plan((60_000, 200)) if tile.zoom == 1]
+    assert min(tile.x for tile in tiles) == 0
+    assert max(tile.x + tile.width for tile in tiles) == 60_000
+
+
 def test_a_small_picture_is_looked_at_whole_only():
     assert {(t.width, t.height) for t in plan((500, 400))} == {(500, 400)}
 

@@ -25,6 +25,7 @@ from amogus_search.core.types import (
     Vectors,
 )
 from amogus_search.errors import AmogusError
+from amogus_search.pipeline import stopping
 from amogus_search.pipeline.detect import detect_images, prepare
 from amogus_search.pipeline.embed import embed_findings
 from amogus_search.pipeline.index import IndexReport, Models, index_images
@@ -317,6 +318,43 @@ def test_ctrl_c_while_everything_is_under_way_keeps_what_is_done(
         assert named_threads() == []
         assert index.counts()["indexed"] == report.indexed > 0
         assert index.verify() == []
+
+
+class Slowly(FakeDetector):
+    """Takes its time for every batch, and wants a stop after the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = False
+
+    def detect_tiles(self, tiles: NDArray[np.uint8]) -> list[Detections]:
+        time.sleep(0.02)
+        found = super().detect_tiles(tiles)
+        self.wanted = True
+        return found
+
+
+def test_a_request_to_stop_does_not_wait_for_a_picture_of_many_windows(
+    pool: DecodePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left to the next run; the pictures before it are kept."""
+    monkeypatch.setattr(stopping, "PATIENCE_S", 0.3)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    noise = np.random.default_rng(1).integers(0, 255, (3000, 4000, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(folder / "large.png", compress_level=0)
+    detector = Slowly()
+    models = Models(detector, FakeEmbedder(), PROFILE)
+    with opened(tmp_path / "i") as index:
+        report = index_images(
+            [FolderSource([folder])], pool, models, index, settings=SETTINGS, should_stop=lambda: detector.wanted
+        )
+        assert report.interrupted
+        assert (report.scanned, report.unfinished) == (0, 1)
+        assert named_threads() == []
+        windows = detector.tiles_seen
+        assert run(folder, pool, index).indexed == 1
+    assert 0 < windows < 250
 
 
 def named_threads() -> list[str]:
