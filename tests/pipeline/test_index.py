@@ -433,3 +433,19 @@ def test_a_kill_at_events_all_along_and_a_resume_end_as_an_undisturbed_run(
         killed = tmp_path / f"killed-{point}"
         assert run_killed_at(bench.folder, killed, point) == []
         assert run_killed_at(bench.folder, killed, 0)[0] == signature, f"killed at event {point} of {events}"
+
+
+def test_a_folder_that_is_named_by_two_names_is_indexed_once(bench: Bench, tmp_path: Path) -> None:
+    """A link that was named leads to a folder above one that was indexed before: as a fresh run, without a question."""
+    inside, link = bench.folder / "b", tmp_path / "link"
+    for number in range(4):
+        draw(inside / f"b{number}.png", 50 + number)
+    link.symlink_to(bench.folder)
+    bench.run(inside)
+    report = bench.run(link, inside)
+    assert (report.indexed, report.reused, report.removed, report.notes) == (14, 4, 4, ())
+    assert all(path.startswith(os.fsencode(link)) for path in bench.index.files)
+    again = bench.run(link, inside)
+    assert (again.unchanged, again.notes) == (14, ())
+    bench.run(inside, link)
+    assert len(bench.index.files) == 14
