@@ -16,7 +16,7 @@ from os import PathLike, fsencode
 from pathlib import Path
 
 from amogus_search.core.paths import display_path
-from amogus_search.core.types import FileEntry
+from amogus_search.core.types import FileEntry, FileStat
 from amogus_search.errors import AmogusError, IndexLockedError, IndexStateError, UsageError
 from amogus_search.indexing import Choice, Loaded, Run, index_source
 from amogus_search.pipeline.index import IndexReport, refuse_index_in_source
@@ -62,17 +62,22 @@ def follow(
 
 
 @dataclass(frozen=True)
-class _Scoped:
-    """Some paths in folders that are there; a source."""
+class _Steady:
+    """Folders that are there and must stay there meanwhile, or some paths in them (`scopes`); a source."""
 
     roots: Sequence[bytes]
     source: FolderSource
-    scopes: Sequence[bytes]
+    scopes: Sequence[bytes] | None
     places: Mapping[bytes, _Place]
+
+    @property
+    def found_elsewhere(self) -> dict[bytes, bytes]:
+        """As the source has it."""
+        return self.source.found_elsewhere
 
     def scan(self) -> Iterator[FileEntry]:
         """Raises AmogusError if a folder went away meanwhile: what is missing then is not gone."""
-        yield from self.source.scan_only(self.scopes)
+        yield from self.source.scan() if self.scopes is None else self.source.scan_only(self.scopes)
         for root in self.roots:
             if place_of(root) != self.places[root]:
                 raise AmogusError(f"{display_path(root)} went away while it was looked through")
@@ -91,6 +96,7 @@ class _Follower:
         self._own = tuple(dict.fromkeys((os.path.abspath(fsencode(folder)), os.path.realpath(fsencode(folder)))))
         self._places: dict[bytes, _Place] = {root: place_of(root) for root in self._roots}
         self._real = {root: os.path.realpath(root) for root in self._roots}
+        self._strange: dict[bytes, _Place] = {}
         self._work = ChangedPaths(settings)
         self._watch: watch.FolderWatch | None = None
         self._said: set[str] = set()
@@ -176,10 +182,23 @@ class _Follower:
 
     def _look_after_folders(self) -> Iterator[str]:
         now = {root: place_of(root) for root in self._roots}
+        self._strange = {root: place for root, place in self._strange.items() if place == now[root]}
+        for root, place in now.items():
+            if place not in (None, self._places[root], self._strange.get(root)) and self._leads_astray(root):
+                self._strange[root] = place
+                yield (
+                    f"{display_path(root)} leads to {display_path(os.path.realpath(root))} now, where nothing is that "
+                    "the index knows of it; nothing is removed, and it is followed again when it leads back (amogus "
+                    "index with --confirm-deletions takes it as it is now)"
+                )
+        now |= dict.fromkeys(self._strange)
         if now == self._places:
             return
         before, self._places = self._places, now
+        self._real |= {root: os.path.realpath(root) for root, place in now.items() if place is not None}
         for root in self._roots:
+            if now[root] is None and root in self._strange:
+                continue
             if now[root] is None and before[root] is not None:
                 yield (
                     f"{display_path(root)} is gone (is its disk unmounted?); nothing is removed, and it is followed "
@@ -189,6 +208,14 @@ class _Follower:
                 yield f"{display_path(root)} is back"
         yield from self._watch_anew()
         self._work.look_through_all(self._now())
+
+    def _leads_astray(self, root: bytes) -> bool:
+        """Whether a link leads elsewhere than before, to none of the indexed files: its disk may not be mounted."""
+        if os.path.realpath(root) == self._real[root]:
+            return False
+        with Index.open(self._folder) as index:
+            known = [(path, file.stat) for path, file in index.known_files([root]).items() if file.reason is None]
+        return bool(known) and not any(before is not None and _is_there(path, before) for path, before in known)
 
     # Runs
 
@@ -215,10 +242,11 @@ class _Follower:
 
     def _run_over(self, there: Sequence[bytes], scopes: Sequence[bytes]) -> IndexReport:
         if not scopes:
-            source = FolderSource(there, exclude=self._run.exclude, index_dir=self._folder, allow_empty=True)
-            return index_source(source, self._folder, self._loaded, self._choice, self._run)
+            whole = FolderSource(there, exclude=self._run.exclude, index_dir=self._folder, allow_empty=True)
+            steady = _Steady(tuple(there), whole, None, dict(self._places))
+            return index_source(steady, self._folder, self._loaded, self._choice, self._run)
         inside = [path for path in {*scopes, *self._turned_links()} if _root_of(path, there) is not None]
-        scoped = _Scoped(tuple(there), self._source, inside, dict(self._places))
+        scoped = _Steady(tuple(there), self._source, inside, dict(self._places))
         return index_source(scoped, self._folder, self._loaded, self._choice, self._run, scopes=inside)
 
     def _turned_links(self) -> list[bytes]:
@@ -245,6 +273,15 @@ def place_of(root: bytes) -> tuple[int, int] | None:
     except OSError:
         return None
     return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode) else None
+
+
+def _is_there(path: bytes, before: FileStat) -> bool:
+    """Whether a file looks as it did, on whatever disk."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return (found.st_size, found.st_mtime_ns) == (before.size, before.mtime_ns)
 
 
 def _root_of(path: bytes, roots: Sequence[bytes]) -> bytes | None:

@@ -246,6 +246,50 @@ def test_one_of_two_folders_may_be_away(photos: Path, index: Path, tmp_path: Pat
         assert following.names() == {"0.png", "1.png", "2.png", "3.png", "y.png"}
 
 
+def test_a_link_that_leads_elsewhere_loses_nothing_and_is_followed_when_it_leads_back(
+    photos: Path, index: Path, tmp_path: Path
+) -> None:
+    link, elsewhere, other = tmp_path / "link", tmp_path / "elsewhere", tmp_path / "other"
+    link.symlink_to(photos)
+    draw(elsewhere / "0.png", 40)  # of a known name, and another picture
+    draw(elsewhere / "strange.png", 41)
+    draw(other / "x.png", 30)
+    with Following([link, other], index) as following:
+        turn(link, elsewhere)
+        following.until(lambda: any(f"link leads to {elsewhere} now" in text for text in following.said))
+        draw(other / "y.png", 31)
+        draw(elsewhere / "stranger.png", 42)
+        following.until(lambda: "y.png" in following.names())
+        time.sleep(0.5)
+        assert following.names() == {"0.png", "1.png", "2.png", "3.png", "x.png", "y.png"}
+        turn(link, photos)
+        following.until(lambda: any("link is back" in text for text in following.said))
+        draw(photos / "after.png", 21)
+        following.until(lambda: "after.png" in following.names())
+        assert len(following.names()) == 7
+        assert all(report.removed == 0 for report in following.reports)
+
+
+def test_a_link_that_leads_to_a_copy_goes_on_there(photos: Path, index: Path, tmp_path: Path) -> None:
+    link, copy = tmp_path / "link", tmp_path / "copy"
+    link.symlink_to(photos)
+    shutil.copytree(photos, copy)
+    (copy / "3.png").unlink()
+    with Following([link], index) as following:
+        turn(link, copy)
+        following.until(lambda: "3.png" not in following.names())
+        draw(copy / "after.png", 21)
+        following.until(lambda: "after.png" in following.names())
+        assert following.names() == {"0.png", "1.png", "2.png", "after.png"}
+
+
+def turn(link: Path, target: Path) -> None:
+    """Make a link lead elsewhere, in one step."""
+    new = link.with_name("new")
+    new.symlink_to(target)
+    new.replace(link)
+
+
 def test_when_too_much_is_gone_at_once_it_is_kept_and_new_files_are_still_taken(
     photos: Path, index: Path, tmp_path: Path
 ) -> None:

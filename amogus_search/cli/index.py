@@ -171,6 +171,7 @@ def _record(report: IndexReport, folder: Path) -> dict[str, object]:
         "unfinished",
         "interrupted",
         "reembedded",
+        "kept",
     )
     return {
         "index": str(folder),
@@ -189,7 +190,8 @@ def _print_report(report: IndexReport, folder: Path, quiet: bool) -> None:
     )
     reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
     if reasons:
-        note(f"skipped: {reasons} (amogus status --skipped lists them)", quiet=quiet)
+        listed = " (amogus status --skipped lists them)" if report.skipped > report.kept else ""
+        note(f"skipped: {reasons}{listed}", quiet=quiet)
     if report.interrupted:
         note(f"stopped: {report.unfinished} to go; the same command goes on from here", quiet=quiet)
     rate = f", {speed(report.indexed / report.seconds)} pictures a second" if report.indexed and report.seconds else ""

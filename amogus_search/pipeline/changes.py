@@ -5,14 +5,13 @@ Comparisons only: nothing here opens a file or writes an index.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from amogus_search.core.paths import display_path
 from amogus_search.core.types import ACCESS_REASONS, FileEntry, FileStat, SkippedImage
 from amogus_search.errors import AmogusError
 from amogus_search.pipeline.index_ports import KnownFile
+from amogus_search.pipeline.missing import DeviceOf, Disks, note_on_disks, roots_that_count, under
 from amogus_search.settings import IndexSettings
 
 
@@ -44,6 +43,8 @@ def compare(
     decoders: str | None = None,
     forget_empty_roots: bool = False,
     scopes: Sequence[bytes] | None = None,
+    found_elsewhere: Mapping[bytes, bytes] | None = None,
+    device_of: DeviceOf | None = None,
 ) -> Changes:
     """What is to be done for the scanned entries.
 
@@ -52,16 +53,22 @@ def compare(
         known: what the index remembers, by path.
         roots: what was scanned; known files elsewhere are left alone.
         decoders: version of the decoders; files that others skipped are tried again. None: all skipped ones are.
-        forget_empty_roots: count the files of a root without any entry as gone; without it they are kept.
+        forget_empty_roots: count the files of a root without any entry as gone, and those whose disk is not there;
+            without it they are kept.
         scopes: only these were scanned, being roots or paths in them; the caller knows that the others' roots are
             there, so that a scope without any entry is gone. None: all roots were.
+        found_elsewhere: folders that were not entered, since the scan met them before -> by that name; read after it.
+        device_of: the device that a folder is on; None: disks are not asked about.
     """
     changes = Changes(0, [], [], [], [])
     seen: set[bytes] = set()
+    disks = Disks(roots, device_of) if device_of and not forget_empty_roots else None
     unchanged = 0
     for entry in entries:
         seen.add(entry.path)
         before = known.get(entry.path)
+        if disks and entry.stat is not None:
+            disks.note(entry.path, entry.stat, before.stat if before is not None else None)
         if entry.problem is not None:
             changes.unusable.append(SkippedImage(entry, *entry.problem))
         elif before is None or entry.stat is None or before.stat != entry.stat:
@@ -73,13 +80,19 @@ def compare(
         else:
             changes.still_skipped.append(before.reason)
     scanned = set(roots if scopes is None else scopes)
-    counting, notes = _roots_that_count([root for root in roots if root in scanned], seen, known, forget_empty_roots)
+    counting, silent, notes = roots_that_count(
+        [root for root in roots if root in scanned], seen, known, found_elsewhere or {}, forget_empty=forget_empty_roots
+    )
     unreadable = {problem.entry.path for problem in changes.unusable if problem.reason in ACCESS_REASONS}
-    missing = [path for path in _under([*counting, *(scanned - set(roots))], known) if path not in seen]
-    kept = set(_under(unreadable, missing))
+    missing = [path for path in under([*counting, *(scanned - set(roots))], known) if path not in seen]
+    kept = set(under(unreadable, missing))
     if kept:
         notes.append(f"{len(kept)} known files lie in folders that cannot be read now; they are kept.")
-    gone = sorted(path for path in missing if path not in kept)
+    kept |= set(under(silent, missing))  # such a root may lie in one that counts
+    apart = disks.elsewhere([path for path in missing if path not in kept], known) if disks else {}
+    if apart:
+        notes.append(note_on_disks(apart))
+    gone = sorted(path for path in missing if path not in kept and path not in apart)
     return replace(changes, unchanged=unchanged, gone=gone, notes=notes)
 
 
@@ -93,7 +106,7 @@ def refuse_mass_loss(
     """
     moved = {_identity(entry.stat) for entry in changes.to_read}
     lost = sum(_identity(known[path].stat) not in moved for path in changes.gone)
-    of_all = len(_under(roots, known))
+    of_all = len(under(roots, known))
     if lost > settings.gone_least and lost > settings.gone_share * of_all:
         raise AmogusError(
             f"{lost} of {of_all} known files are gone, as if a disk were not mounted; nothing was changed",
@@ -134,29 +147,6 @@ def trusted_stat(stat: FileStat | None, scan_started_ns: int, racy_ns: int) -> F
     if stat is None or max(stat.mtime_ns, stat.ctime_ns) <= scan_started_ns - racy_ns:
         return stat
     return replace(stat, ctime_ns=0)
-
-
-def _roots_that_count(
-    roots: Sequence[bytes], seen: set[bytes], known: Iterable[bytes], forget_empty: bool
-) -> tuple[list[bytes], list[str]]:
-    """The roots under which a missing file is a deleted file, and notes about the others."""
-    counting, notes = [], []
-    for root in roots:
-        if forget_empty or _under([root], seen):
-            counting.append(root)
-            continue
-        count = len(_under([root], known))
-        if count:
-            where = display_path(root)
-            notes.append(f"{where} has no pictures now; the {count} known ones are kept (is its disk mounted?).")
-    return counting, notes
-
-
-def _under(roots: Iterable[bytes], paths: Iterable[bytes]) -> list[bytes]:
-    """The paths that are one of the roots or lie in one."""
-    exact = set(roots)
-    inside = tuple(os.path.join(root, b"") for root in exact)
-    return [path for path in paths if path in exact or path.startswith(inside)]
 
 
 def _identity(stat: FileStat | None) -> tuple[int, int, int] | None:

@@ -7,6 +7,7 @@ work is committed in batches; whatever stops the run, the next one goes on from 
 from __future__ import annotations
 
 import os
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 
 from amogus_search.core.paths import display_path
@@ -14,6 +15,7 @@ from amogus_search.errors import AmogusError
 from amogus_search.pipeline.changes import compare, guarded
 from amogus_search.pipeline.index_ports import FileReader, IndexStore, RootedSource
 from amogus_search.pipeline.index_run import IndexReport, Models, Run
+from amogus_search.pipeline.missing import device_of
 from amogus_search.pipeline.progress import Progress, Silent
 from amogus_search.pipeline.suspects import judge
 from amogus_search.settings import INDEX, IndexSettings
@@ -60,7 +62,14 @@ def index_images(
     decoders = None if retry_skipped else reader.version
     with Run(reader, models, index, settings=settings, progress=progress, should_stop=should_stop) as run:
         changes = compare(
-            run.scan(sources), known, roots, decoders=decoders, forget_empty_roots=confirm_deletions, scopes=scopes
+            run.scan(sources),
+            known,
+            roots,
+            decoders=decoders,
+            forget_empty_roots=confirm_deletions,
+            scopes=scopes,
+            found_elsewhere=ChainMap(*(source.found_elsewhere for source in sources)),
+            device_of=device_of,
         )
         if not confirm_deletions:
             many = scopes is not None and len(changes.gone) > settings.gone_least

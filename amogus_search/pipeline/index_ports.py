@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Protocol
 
 from amogus_search.core.types import FileEntry, FileStat, ImageFindings, SkippedImage
@@ -15,6 +15,14 @@ class RootedSource(Source, Protocol):
     @property
     def roots(self) -> Sequence[bytes]:
         """Absolute paths; known files under them that a scan does not meet are gone."""
+        ...
+
+    @property
+    def found_elsewhere(self) -> MutableMapping[bytes, bytes]:
+        """Folders that the last scan did not enter, since it had met them by another name -> that name.
+
+        Always the same object; the scan fills it.
+        """
         ...
 
 

@@ -52,6 +52,7 @@ class IndexReport:
     notes:       what the user should know, in full sentences
     reembedded:  regions that were in the index before and got vectors of another embedder
     changed:     of the indexed ones, those that the index knew with other content
+    kept:        of the skipped ones, those that the index has and keeps: only access to them failed
     """
 
     scanned: int
@@ -67,6 +68,7 @@ class IndexReport:
     notes: tuple[str, ...] = ()
     reembedded: int = 0
     changed: int = 0
+    kept: int = 0
 
     @property
     def inaccessible(self) -> int:
@@ -101,7 +103,7 @@ class Run:
         self._batch = Batch()
         self._waiting: list[tuple[FileEntry, str]] = []
         self._reasons: Counter[str] = Counter()
-        self._indexed = self._changed = self._reused = self._unchanged = self._removed = self._total = 0
+        self._indexed = self._changed = self._reused = self._unchanged = self._removed = self._total = self._kept = 0
         self._scan_started_ns = time.time_ns()
         self._started = self._committed_at = time.monotonic()
 
@@ -220,7 +222,8 @@ class Run:
             interrupted=interrupted,
             seconds=time.monotonic() - self._started,
             reasons=dict(sorted(self._reasons.items())),
-            notes=tuple(notes),
+            notes=(*notes, *self._note_on_kept()),
+            kept=self._kept,
         )
 
     def _without_copies(self, events: Iterable[Event]) -> Iterator[Prepared | SkippedImage]:
@@ -258,12 +261,23 @@ class Run:
 
     def _skip(self, skipped: SkippedImage) -> None:
         self._reasons[skipped.reason] += 1
+        before = self._known.get(skipped.entry.path)
+        if before is not None and before.reason is None and skipped.reason in ACCESS_REASONS:
+            self._kept += 1  # that nobody may look at it now says nothing about what it shows: its answers stay
+            return
         stamped = replace(skipped, entry=self._stamped(skipped.entry))
-        before = self._known.get(stamped.entry.path)
         tag = self._reader.version
         same = before is not None and (before.reason, before.tag) == (skipped.reason, tag)
         if before is None or not same or before.stat != stamped.entry.stat:
             self._batch.skipped.append(stamped)
+
+    def _note_on_kept(self) -> list[str]:
+        if not self._kept:
+            return []
+        return [
+            f"{self._kept} known pictures cannot be read now; they count as skipped, are kept as they were, and the "
+            "next run looks at them again."
+        ]
 
     def _stamped(self, entry: FileEntry) -> FileEntry:
         stat = trusted_stat(entry.stat, self._scan_started_ns, self._settings.racy_ns)

@@ -15,6 +15,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from amogus_search.core.paths import display_path, path_from_text
 from amogus_search.core.types import FileEntry
@@ -34,6 +35,8 @@ NOT_PICTURES = frozenset(
 CATALOG_NAME = b"catalog.sqlite"
 """A folder that holds a file of this name is an index and is never scanned."""
 _LONGEST_PATH = 4095
+_Seen: TypeAlias = dict[tuple[int, int], bytes]
+"""Device and inode of the folders that were entered -> by which name."""
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -65,6 +68,8 @@ class FolderSource:
         self._index_dir = os.path.abspath(path_from_text(index_dir)) if index_dir is not None else None
         self._index_identity: tuple[int, int] | None = None
         self._allow_empty = allow_empty
+        self.found_elsewhere: dict[bytes, bytes] = {}
+        """Folders that the last scan did not enter, since it had met them by another name -> that name."""
 
     def scan(self) -> Iterator[FileEntry]:
         """Every candidate, root by root in the order given, each root in the order of its paths' bytes.
@@ -72,7 +77,8 @@ class FolderSource:
         Raises:
             AmogusError: there is none, and the source may not be empty.
         """
-        seen: set[tuple[int, int]] = set()
+        seen: _Seen = {}
+        self.found_elsewhere.clear()
         named: set[bytes] = set()
         self._index_identity = _identity(self._index_dir)
         count = 0
@@ -93,7 +99,8 @@ class FolderSource:
         What `scan` would not get to (in an index folder, behind a link, excluded) is left out here too; a path where
         nothing is has no entry.
         """
-        seen: set[tuple[int, int]] = set()
+        seen: _Seen = {}
+        self.found_elsewhere.clear()
         self._index_identity = _identity(self._index_dir)
         done: set[bytes] = set()
         for path in sorted(scopes):
@@ -127,7 +134,7 @@ class FolderSource:
             _is_wanted(os.path.basename(folder), True) and not (self._exclude and self._is_excluded(folder, root))
         )
 
-    def _scan_path(self, path: bytes, root: bytes, seen: set[tuple[int, int]]) -> Iterator[FileEntry]:
+    def _scan_path(self, path: bytes, root: bytes, seen: _Seen) -> Iterator[FileEntry]:
         try:
             found = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -143,7 +150,7 @@ class FolderSource:
         else:
             yield _looked_at(path, root, found)
 
-    def _scan_root(self, root: bytes, seen: set[tuple[int, int]]) -> Iterator[FileEntry]:
+    def _scan_root(self, root: bytes, seen: _Seen) -> Iterator[FileEntry]:
         try:
             found = os.stat(root)
         except OSError as error:
@@ -154,7 +161,7 @@ class FolderSource:
         else:
             yield _file_entry(os.path.realpath(root), root, found)
 
-    def _walk(self, folder: bytes, root: bytes, seen: set[tuple[int, int]]) -> Iterator[FileEntry]:
+    def _walk(self, folder: bytes, root: bytes, seen: _Seen) -> Iterator[FileEntry]:
         """Depth first, without recursion: a tree may be deeper than Python's stack."""
         pending: list[FileEntry | bytes] = [folder]
         while pending:
@@ -169,7 +176,7 @@ class FolderSource:
                 continue
             pending.extend(reversed(inside))
 
-    def _list(self, folder: bytes, root: bytes, seen: set[tuple[int, int]]) -> list[FileEntry | bytes]:
+    def _list(self, folder: bytes, root: bytes, seen: _Seen) -> list[FileEntry | bytes]:
         """What is right inside a folder, sorted as the full paths will be: entries of candidates, paths of folders.
 
         All of it is looked at through the folder that was opened, whatever its path leads to by then.
@@ -179,12 +186,14 @@ class FolderSource:
             found = os.fstat(handle)
             identity = (found.st_dev, found.st_ino)
             if identity in seen:
+                if seen[identity] != folder:
+                    self.found_elsewhere[folder] = seen[identity]
                 return []
             with os.scandir(handle) as listing:
                 children = [(os.fsencode(child.name), child.is_dir(follow_symlinks=False)) for child in listing]
             if identity == self._index_identity or any(name == CATALOG_NAME for name, _ in children):
                 return []
-            seen.add(identity)
+            seen[identity] = folder
             inside = os.path.join(folder, b"")
             wanted = [(inside + name, name, is_folder) for name, is_folder in children]
             if self._exclude:

@@ -72,6 +72,24 @@ def test_a_file_that_may_not_be_read_makes_the_exit_code_3(powerless, photos, fa
     assert b"1 permission" in done.stderr
 
 
+def test_pictures_in_a_folder_that_may_not_be_entered_any_more_stay_in_the_index(powerless, amogus, photos, fakes):
+    amogus("index", photos, *FAKES)
+    before = amogus("status", "--format", "json").out
+    photos.chmod(0o644)
+    try:
+        done = powerless("-m", "amogus_search", "index", photos, "--format", "json", python_path=[fakes])
+    finally:
+        photos.chmod(0o755)
+    assert done.returncode == 3, done.stderr
+    record = json.loads(done.stdout)
+    assert (record["scanned"], record["unchanged"], record["skipped"], record["kept"]) == (5, 0, 5, 4)
+    assert b"4 known pictures cannot be read now; they count as skipped, are kept" in done.stderr
+    assert json.loads(amogus("status", "--format", "json").out)["indexed"] == json.loads(before)["indexed"] == 4
+    assert amogus("verify").code == 0
+    again = json.loads(amogus("index", photos, "--format", "json").out)
+    assert (again["unchanged"], again["indexed"], again["skipped"]) == (4, 0, 1)
+
+
 def test_a_locked_index_is_said_so_with_its_own_exit_code(amogus, photos):
     from amogus_search.store.index import Index
 

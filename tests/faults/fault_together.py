@@ -245,7 +245,7 @@ def vanished(base: Path, size: int, seed: int) -> Outcome:
 
 
 def _told(tell: Callable, index: Path, photos: Path, name: str) -> None:
-    if name == "not readable" and os.geteuid() == 0:  # who may read everything
+    if name in ("not readable", "not to be entered") and os.geteuid() == 0:  # who may read everything
         for path in (index.parent, index, *index.iterdir()):
             os.chown(path, 65534, 65534)
         os.setegid(65534)
@@ -286,12 +286,17 @@ def _shut(photos: Path, later: Path) -> None:
     later.chmod(0)
 
 
+def _listed_only(photos: Path, later: Path) -> None:
+    later.chmod(0o644)
+
+
 def _opened(photos: Path, later: Path) -> None:
     later.chmod(0o755)
 
 
 LEAVING = {
     "not readable": (_shut, _opened),
+    "not to be entered": (_listed_only, _opened),
     "gone": (_away, _back),
     "empty": (_empty, _back),
     "another disk in its place": (_only_others, _back),

@@ -24,7 +24,12 @@ SLOW = {
     "readers": ("F10", "answers of four readers during 40 publications (200 in a soak)", 40, 200),
     "visitors": ("F10", "processes that come and go while writers publish, end and are killed", 60, 2000),
     "damage": ("F11", "a file of an index flipped, cut, lengthened, exchanged, deleted", 4, 50),
-    "vanished": ("F15", "folder of pictures gone, empty, unreadable, another one, mostly gone", 1, 4),
+    "vanished": (
+        "F15",
+        "folder of pictures gone, empty, unreadable, not to be entered, another one, mostly gone",
+        1,
+        4,
+    ),
     "same_result": ("F19", "interrupted runs, orders of files, decoding processes: the same index", 4, 50),
 }
 

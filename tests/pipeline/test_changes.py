@@ -126,3 +126,25 @@ def test_too_many_lost_files_can_be_kept_with_a_note() -> None:
     assert "4 of 10 known files are gone" in kept.notes[0]
     with pytest.raises(AmogusError):
         guarded(changes, known, [ROOT], few, keep_missing=False)
+
+
+def test_an_empty_root_in_another_root_loses_nothing_either() -> None:
+    """Its disk may be unmounted, while that of the other is there."""
+    known = {b"/photos/sub/a": Known(stat(1)), b"/photos/sub/b": Known(stat(2)), b"/photos/c": Known(stat(3))}
+    changes = compare([entry("d", stat(4))], known, [ROOT, b"/photos/sub"])
+    assert changes.gone == [b"/photos/c"]
+    assert "/photos/sub has no pictures now; the 2 known ones are kept" in changes.notes[0]
+    confirmed = compare([entry("d", stat(4))], known, [ROOT, b"/photos/sub"], forget_empty_roots=True)
+    assert len(confirmed.gone) == 3
+
+
+def test_a_root_that_was_scanned_under_another_name_is_not_empty() -> None:
+    known = {b"/photos/sub/a": Known(stat(1))}
+    scan = [FileEntry(b"/link/sub/a", b"/link", stat(1))]
+    roots, names = [b"/link", b"/photos"], {b"/photos/sub": b"/link/sub"}
+    changes = compare(scan, known, roots, found_elsewhere=names)
+    assert (changes.gone, changes.notes) == ([b"/photos/sub/a"], [])
+    refuse_mass_loss(changes, known, roots, IndexSettings(gone_share=0.0, gone_least=0))
+    nothing = compare([], known, roots, found_elsewhere=names)
+    assert nothing.gone == [], "the folder is empty by its other name too"
+    assert "has no pictures now" in nothing.notes[0]

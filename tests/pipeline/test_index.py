@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 import amogus_search
-from amogus_search.core.types import DecodedImage, FileEntry, FileStat, ImageFindings, SkippedImage
-from amogus_search.errors import AmogusError
+from amogus_search.core.types import ACCESS_REASONS, DecodedImage, FileEntry, FileStat, ImageFindings, SkippedImage
+from amogus_search.errors import AmogusError, DecodeError
 from amogus_search.pipeline.index import IndexReport, Models, index_images, refuse_index_in_source
 from amogus_search.settings import PROFILES, IndexSettings
 from amogus_search.sources.folder import FolderSource
@@ -433,3 +433,70 @@ def test_a_kill_at_events_all_along_and_a_resume_end_as_an_undisturbed_run(
         killed = tmp_path / f"killed-{point}"
         assert run_killed_at(bench.folder, killed, point) == []
         assert run_killed_at(bench.folder, killed, 0)[0] == signature, f"killed at event {point} of {events}"
+
+
+def test_a_folder_that_is_named_by_two_names_is_indexed_once(bench: Bench, tmp_path: Path) -> None:
+    """A link that was named leads to a folder above one that was indexed before: as a fresh run, without a question."""
+    inside, link = bench.folder / "b", tmp_path / "link"
+    for number in range(4):
+        draw(inside / f"b{number}.png", 50 + number)
+    link.symlink_to(bench.folder)
+    bench.run(inside)
+    report = bench.run(link, inside)
+    assert (report.indexed, report.reused, report.removed, report.notes) == (14, 4, 4, ())
+    assert all(path.startswith(os.fsencode(link)) for path in bench.index.files)
+    again = bench.run(link, inside)
+    assert (again.unchanged, again.notes) == (14, ())
+    bench.run(inside, link)
+    assert len(bench.index.files) == 14
+
+
+class Unreadable:
+    """A reader to which access to some files fails."""
+
+    def __init__(self, pool: DecodePool, reason: str, *names: str) -> None:
+        self.pool, self.version, self.reason = pool, pool.version, reason
+        self.names = {os.fsencode(name) for name in names}
+
+    def decode(self, entries: Iterator[FileEntry]) -> Iterator[DecodedImage | SkippedImage]:
+        for entry in entries:
+            if os.path.basename(entry.path) in self.names:
+                yield SkippedImage(entry, self.reason, "made to fail")
+            else:
+                yield from self.pool.decode(iter([entry]))
+
+    def digest(self, entry: FileEntry) -> tuple[str, FileStat]:
+        if os.path.basename(entry.path) in self.names:
+            raise DecodeError(self.reason, "made to fail")
+        return self.pool.digest(entry)
+
+
+@pytest.mark.parametrize("reason", sorted(ACCESS_REASONS))
+def test_an_indexed_file_that_cannot_be_looked_at_is_kept(bench: Bench, reason: str) -> None:
+    bench.run()
+    pool, before, commits = bench.pool, dict(bench.index.files), bench.index.commits
+    for name in ("0.png", "1.png"):
+        os.utime(bench.folder / name, (5, 5))
+    draw(bench.folder / "new.png", 20)
+    bench.pool = Unreadable(pool, reason, "0.png", "1.png", "new.png")  # type: ignore[assignment]
+    report = bench.run()
+    assert (report.unchanged, report.skipped, report.kept, report.reasons) == (8, 3, 2, {reason: 3})
+    assert "2 known pictures cannot be read now; they count as skipped, are kept" in report.notes[0]
+    assert report.inaccessible == 3
+    assert bench.index.files.pop(os.fsencode(bench.folder / "new.png")).reason == reason
+    assert bench.index.files == before
+    assert bench.index.commits == commits + 1
+    bench.pool = pool
+    again = bench.run()
+    assert (again.unchanged, again.indexed, again.skipped, again.kept) == (10, 1, 0, 0), "and looked at again"
+    assert (
+        bench.index.files[os.fsencode(bench.folder / "0.png")].stat or FileStat(0, 0, 0, 0, 0)
+    ).mtime_ns == 5 * 10**9
+
+
+def test_an_indexed_file_that_is_no_picture_any_more_is_not_kept(bench: Bench) -> None:
+    bench.run()
+    (bench.folder / "0.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
+    report = bench.run()
+    assert (report.reasons, report.kept, report.notes) == ({"corrupt": 1}, 0, ())
+    assert "0.png" not in bench.index.paths()

@@ -176,3 +176,14 @@ def test_a_path_behind_a_link_or_outside_is_not_looked_at(tmp_path: Path) -> Non
     (root / "link").symlink_to(tmp_path / "away")
     assert only(root, "link/b.jpg", "../away/b.jpg", "a.jpg/x.jpg") == []
     assert only(root, "link") == ["link"]
+
+
+def test_a_folder_that_was_met_by_another_name_is_told(tmp_path: Path) -> None:
+    tree(tmp_path / "photos", "a.jpg", "sub/b.jpg")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "photos")
+    source = FolderSource([link, tmp_path / "photos" / "sub", link])
+    assert len(list(source.scan())) == 2
+    assert source.found_elsewhere == {bytes(tmp_path / "photos" / "sub"): bytes(link / "sub")}
+    assert len(list(source.scan_only([bytes(link)]))) == 2
+    assert source.found_elsewhere == {}
