@@ -8,6 +8,7 @@ from pathlib import Path
 
 from amogus_search.core.paths import display_path
 from amogus_search.errors import UsageError
+from amogus_search.whole_files import in_place_of, is_leftover, refuse_special
 
 
 def check_outside(out: Path, source_folders: Iterable[bytes]) -> None:
@@ -44,7 +45,8 @@ def claim_folder(out: Path, is_ours: Callable[[Path], bool], what: str, *, overw
     """
     if out.exists() and not out.is_dir():
         raise UsageError(f"{display_path(os.fsencode(out))} is a file, a folder is needed", "choose another output")
-    if out.is_dir() and not overwrite and any(out.iterdir()) and not is_ours(out):
+    # What a killed run was writing is no reason to refuse the next one.
+    if out.is_dir() and not overwrite and any(not is_leftover(one) for one in out.iterdir()) and not is_ours(out):
         raise UsageError(
             f"{display_path(os.fsencode(out))} is not empty and not {what}",
             "choose a new folder, or pass --overwrite to write into this one",
@@ -52,12 +54,32 @@ def claim_folder(out: Path, is_ours: Callable[[Path], bool], what: str, *, overw
     out.mkdir(parents=True, exist_ok=True)
 
 
+def claim_file(
+    out: Path, is_ours: Callable[[Path], bool], what: str, *, overwrite: bool, source_folders: Iterable[bytes]
+) -> None:
+    """Makes sure that a file may be written: a new one, an empty one, or an earlier export of the same kind.
+
+    Args:
+        out: the file; the folders above it are made.
+        is_ours: tells an earlier export of this kind, which may be replaced.
+        what: this kind of export in words, for the message.
+        overwrite: replace another file all the same.
+        source_folders: the roots of the index, which are never written to.
+
+    Raises:
+        UsageError: the place is in a photo folder, or is taken by something else.
+    """
+    check_outside(out, source_folders)
+    refuse_special(out)
+    if out.exists() and not overwrite and out.stat().st_size and not is_ours(out):
+        raise UsageError(
+            f"{display_path(os.fsencode(out))} is there and not {what}",
+            "choose another name, or pass --overwrite to replace it",
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader sees all of it or what was there before."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with open(partial, "wb") as stream:
-            stream.write(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Writes a file so that a reader sees all of it or what was there before; see `whole_files`."""
+    with in_place_of(path) as part:
+        part.write_bytes(content)
