@@ -145,9 +145,11 @@ class _Call:
         from amogus_search.exports.annotations import Selection
 
         least = thresholds.resolved(Threshold())
-        more: dict[str, Any] = {"category": self.index.motif_name} if form in ("coco", "yolo") else {}
+        more: dict[str, Any] = {"overwrite": self.overwrite}
+        if form in ("coco", "yolo"):
+            more["category"] = self.index.motif_name
         if form == "yolo":
-            more |= {"copy": copy, "overwrite": self.overwrite, "flip_idx": _flip_idx(self.index)}
+            more |= {"copy": copy, "flip_idx": _flip_idx(self.index)}
         selection = Selection(min_amogusness=least.min_amogusness, only_hits=only_hits)
         folders = self.index.source_folders()
         return exporter(self.hits, self.out, selection=selection, source_folders=folders, **more)
