@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from amogus_search.core.paths import display_path
@@ -16,19 +16,36 @@ def check_outside(out: Path, source_folders: Iterable[bytes]) -> None:
 
     Args:
         out: the file or folder to be written.
-        source_folders: the roots of an index, as bytes; links are followed on both sides.
+        source_folders: the roots of an index, as bytes; links are followed on both sides, and a folder that is
+            mounted in a second place is known there too.
 
     Raises:
         UsageError: `out` is one of them or inside one.
     """
     target = os.path.realpath(os.fsencode(out))
+    above = {one for one in map(_identity, _with_parents(target)) if one is not None}
     for folder in source_folders:
         root = os.path.realpath(folder)
-        if target == root or target.startswith(root.rstrip(b"/") + b"/"):
+        if target == root or target.startswith(root.rstrip(b"/") + b"/") or _identity(root) in above:
             raise UsageError(
                 f"{display_path(os.fsencode(out))} lies in the photo folder {display_path(folder)}",
                 "photos are never written to: choose an output outside of it",
             )
+
+
+def _with_parents(path: bytes) -> Iterator[bytes]:
+    yield path
+    while path != (path := os.path.dirname(path)):
+        yield path
+
+
+def _identity(path: bytes) -> tuple[int, int] | None:
+    """What a file or folder is by whatever path; None where there is none, or it cannot be looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def claim_folder(out: Path, is_ours: Callable[[Path], bool], what: str, *, overwrite: bool) -> None:
