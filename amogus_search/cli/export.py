@@ -189,10 +189,19 @@ def _in_words(texts: Sequence[str] | None, options: QueryOptions) -> str:
 
 
 def _record(report: Any) -> dict[str, Any]:
-    values = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
-    return {
-        name: str(value) if isinstance(value, Path) else value for name, value in values.items() if name != "problems"
-    }
+    """What was done, as values that can be printed: a path, or a command with one in it, need not be text."""
+    from amogus_search.core.paths import display_path, path_fields, path_from_text
+
+    record: dict[str, Any] = {}
+    for field in dataclasses.fields(report):
+        value = getattr(report, field.name)
+        if isinstance(value, Path):
+            record |= {field.name + name.removeprefix("path"): v for name, v in path_fields(bytes(value)).items()}
+        elif isinstance(value, str):
+            record[field.name] = display_path(path_from_text(value))
+        elif field.name != "problems":
+            record[field.name] = value
+    return record
 
 
 def _tell_problems(problems: Sequence[Any], quiet: bool) -> bool:

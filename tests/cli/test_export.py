@@ -145,3 +145,15 @@ def test_what_a_killed_export_left_does_not_refuse_the_next_one(amogus, workplac
     (workplace / "crops").mkdir()
     (workplace / "crops/.amogus-0123456789abcdef.part").write_bytes(b"half")
     assert amogus("export", "crops", "crops").code == 0
+
+
+def test_names_that_are_no_text_are_written_and_told(amogus, workplace):
+    name = os.fsdecode(b"n\xff")
+    for form in ("dreambooth", "csv", "gallery"):
+        told = json.loads(amogus("export", form, f"{form}{name}", "--format", "json").out)
+        path = told.get("out_hex") or told.get("page_hex")
+        assert bytes.fromhex(path).startswith(f"{form}n".encode() + b"\xff")
+        assert amogus("export", form, f"{form}{name}").code == 0
+    assert b"n\xff/instance" in (workplace / f"dreambooth{name}" / "command.txt").read_bytes()
+    refused = amogus("export", "dreambooth", "other", "--token", name)
+    assert (refused.code, "no text" in refused.err) == (2, True)
