@@ -39,7 +39,7 @@ class Training:
             self.token.encode()
         except UnicodeEncodeError:
             shown = display_path(path_from_text(self.token))
-            raise UsageError(f"the token {shown!r} is no text", "give words in UTF-8, such as sks amogus") from None
+            raise UsageError(f"the token {shown} is no text", "give words in UTF-8, such as sks amogus") from None
 
     @property
     def prompt(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from amogus_search.core.paths import display_path
 from amogus_search.errors import UsageError
+from amogus_search.exports.mounts import as_stored, is_inside
 from amogus_search.whole_files import in_place_of, is_leftover, refuse_special
 
 
@@ -26,11 +27,17 @@ def check_outside(out: Path, source_folders: Iterable[bytes]) -> None:
     above = {one for one in map(_identity, _with_parents(target)) if one is not None}
     for folder in source_folders:
         root = os.path.realpath(folder)
-        if target == root or target.startswith(root.rstrip(b"/") + b"/") or _identity(root) in above:
+        if is_inside(target, root) or _identity(root) in above or _is_stored_inside(target, root):
             raise UsageError(
                 f"{display_path(os.fsencode(out))} lies in the photo folder {display_path(folder)}",
                 "photos are never written to: choose an output outside of it",
             )
+
+
+def _is_stored_inside(target: bytes, root: bytes) -> bool:
+    """Whether it is so on the disk: a folder within the photos that is mounted elsewhere is below them there only."""
+    one, other = as_stored(target), as_stored(root)
+    return one is not None and other is not None and one[0] == other[0] and is_inside(one[1], other[1])
 
 
 def _with_parents(path: bytes) -> Iterator[bytes]:
