@@ -35,8 +35,10 @@ def refuse_special(path: Path) -> None:
         raise UsageError(f"{shown} is a folder, a file is needed", "name the file to write")
     if stat.S_ISLNK(mode):
         # It may lead to a photo, or be /dev/stdout: neither its end nor the link itself is ours to change.
-        raise UsageError(f"{shown} is a link, and links are not written through", "name a file, or remove the link")
-    raise UsageError(f"{shown} is a device, a pipe or a socket", "name a file; `amogus query --format csv` prints")
+        raise UsageError(
+            f"{shown} is a link, and links are not written through", "name the file itself, or another one"
+        )
+    raise UsageError(f"{shown} is a device, a pipe or a socket", "name a file, which can be replaced as a whole")
 
 
 @contextmanager
