@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from amogus_search.errors import AmogusError, UsageError, WeightsError
 from amogus_search.ports import Embedder
+from amogus_search.whole_files import in_place_of
 
 PREFIX = "concept:"
 BUILT_IN = "amogus"
@@ -197,17 +198,14 @@ def write(concept: Concept, *, replace: bool = False) -> Path:
     """
     path = home() / f"{checked_name(concept.name)}{_SUFFIX}"
     refuse_taken(concept.name, replace=replace)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with in_place_of(path) as part, part.open("wb") as file:
             file.write(_to_json(concept))
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
         _settle(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise AmogusError(
             f"the concept cannot be written to {path}: {error.strerror}", f"set ${FOLDER_VARIABLE} to another folder"
         ) from error

@@ -19,6 +19,7 @@ from typing import Any
 from amogus_search.core.calibration import Calibration
 from amogus_search.core.motif import Motif
 from amogus_search.errors import UsageError, WeightsError
+from amogus_search.whole_files import in_place_of
 
 MANIFEST = "motif.toml"
 MODEL, TENSORS, CALIBRATION = "detector.onnx", "detector.safetensors", "calibration.json"
@@ -123,10 +124,9 @@ def write(folder: Path, name: str, made: Mapping[str, Any], metrics: Mapping[str
         content = (folder / file).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         lines += ["", f'[file."{file}"]', f'sha256 = "{digest}"', f"bytes = {len(content)}"]
-    temporary = folder / f"{MANIFEST}.part"
-    # names of files need not be text; what cannot be written is not worth losing a motif for
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="replace")
-    temporary.replace(folder / MANIFEST)
+    with in_place_of(folder / MANIFEST) as part:
+        # names of files need not be text; what cannot be written is not worth losing a motif for
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="replace")
     return folder / MANIFEST
 
 

@@ -27,6 +27,7 @@ from amogus_search.sources.workers import DecodePool
 from amogus_search.synth.drawings import Drawings, cutout_sheet, read_drawings, reserve
 from amogus_search.training import motif_data
 from amogus_search.training.motif_data import Drawn, Photos, ScenePlan
+from amogus_search.whole_files import in_place_of
 
 DRAWING_SHARE = 0.2
 """Of the time: with two cores, about as many scenes as training looks at three times in the rest."""
@@ -232,12 +233,10 @@ def _finish(
 def _write_sheet(path: Path, drawings: Drawings) -> None:
     from PIL import Image
 
-    temporary = path.with_name(f"{path.name}.part")
-    Image.fromarray(cutout_sheet(drawings.cutouts)).save(temporary, format="PNG")
-    temporary.replace(path)
+    with in_place_of(path) as part:
+        Image.fromarray(cutout_sheet(drawings.cutouts)).save(part, format="PNG")
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    with in_place_of(path) as part:
+        part.write_bytes(content)

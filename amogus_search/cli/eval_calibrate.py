@@ -59,14 +59,17 @@ def calibrate(
     """Fit what turns a detector's scores into amogusness and rarity."""
     from amogus_search.evaluation.calibration import fit
     from amogus_search.finder import Finder
+    from amogus_search.whole_files import in_place_of, refuse_special
 
+    refuse_special(out)  # fitting takes long
     finder = Finder.load(detector)
     sets = {str(folder): labelled(folder, split, held_out, half) for folder in data}
     groups = _judged_groups(finder, sets, worth, profile, quiet)
     photos = [image for folder in background for image in labelled(folder, "", held_out)]
     made = {"detector": finder.detector.fingerprint, "profile": profile}
     fitted = fit(groups, judged(finder, photos, profile, quiet), finder.detector.motif, made)
-    out.write_text(json.dumps(fitted.to_dict(), indent=1) + "\n")
+    with in_place_of(out) as part:
+        part.write_text(json.dumps(fitted.to_dict(), indent=1) + "\n")
     print(f"{out}: calibration {fitted.id}")
 
 

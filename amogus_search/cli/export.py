@@ -145,9 +145,11 @@ class _Call:
         from amogus_search.exports.annotations import Selection
 
         least = thresholds.resolved(Threshold())
-        more: dict[str, Any] = {"category": self.index.motif_name} if form in ("coco", "yolo") else {}
+        more: dict[str, Any] = {"overwrite": self.overwrite}
+        if form in ("coco", "yolo"):
+            more["category"] = self.index.motif_name
         if form == "yolo":
-            more |= {"copy": copy, "overwrite": self.overwrite, "flip_idx": _flip_idx(self.index)}
+            more |= {"copy": copy, "flip_idx": _flip_idx(self.index)}
         selection = Selection(min_amogusness=least.min_amogusness, only_hits=only_hits)
         folders = self.index.source_folders()
         return exporter(self.hits, self.out, selection=selection, source_folders=folders, **more)
@@ -187,10 +189,19 @@ def _in_words(texts: Sequence[str] | None, options: QueryOptions) -> str:
 
 
 def _record(report: Any) -> dict[str, Any]:
-    values = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
-    return {
-        name: str(value) if isinstance(value, Path) else value for name, value in values.items() if name != "problems"
-    }
+    """What was done, as values that can be printed: a path, or a command with one in it, need not be text."""
+    from amogus_search.core.paths import display_path, path_fields, path_from_text
+
+    record: dict[str, Any] = {}
+    for field in dataclasses.fields(report):
+        value = getattr(report, field.name)
+        if isinstance(value, Path):
+            record |= {field.name + name.removeprefix("path"): v for name, v in path_fields(bytes(value)).items()}
+        elif isinstance(value, str):
+            record[field.name] = display_path(path_from_text(value))
+        elif field.name != "problems":
+            record[field.name] = value
+    return record
 
 
 def _tell_problems(problems: Sequence[Any], quiet: bool) -> bool:

@@ -1,15 +1,15 @@
 """`amogus`: the commands put together, and the one place that turns errors into words and exit codes.
 
 Exit codes: 0 all well, 1 error, 2 usage, 3 done but some files were skipped for I/O or permission, 75 the index is
-locked by another writer, 130 interrupted. A bug shows its traceback.
+locked by another writer, 130 interrupted. What the operating system refuses is an error; a bug shows its traceback.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from amogus_search import __version__
+from amogus_search.cli import refusals
 from amogus_search.errors import AmogusError
 
 INTERRUPTED = 130
@@ -32,8 +33,7 @@ class Program(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # What is left of the output must not become a message when the process ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            refusals.drop_output()
             return None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
@@ -97,19 +97,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: words after `amogus`; None takes those of the process.
     """
+    if (closed := refusals.missing_output()) is not None:
+        return _say(closed)
+    code = _ended(arguments)
+    lost = refusals.flushed()  # the help, and whatever was printed before an error
+    return code if lost is None else _say(lost)
+
+
+def _ended(arguments: Sequence[str] | None) -> int:
+    """Run the command line and say its error; the exit code."""
     try:
         program(sys.argv[1:] if arguments is None else arguments)(args=arguments, prog_name="amogus")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     except AmogusError as error:
-        _say(error)
-        return error.exit_code
+        return _say(error)
+    except BrokenPipeError:  # while the help is printed; of a command, see `Program`
+        refusals.drop_output()
+    except OSError as error:
+        return _say(refusals.in_words(error))
+    except UnicodeEncodeError as error:
+        known = refusals.unprintable(error)
+        if known is None:
+            raise
+        return _say(known)
     except KeyboardInterrupt:  # before any command has begun
         return INTERRUPTED
     return 0
 
 
-def _say(error: AmogusError) -> None:
-    print(f"error: {error.problem}", file=sys.stderr)
-    if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+def _say(error: AmogusError) -> int:
+    """Print an error; its exit code."""
+    with suppress(OSError):  # where that is full or gone as well, the exit code has to do
+        print(f"error: {error.problem}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+    return error.exit_code

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
 import typer
 
 from amogus_search.cli.parameters import FormatOption, QuietOption
 from amogus_search.errors import MissingExtraError, UsageError
+from amogus_search.whole_files import in_place_of
 
 app = typer.Typer(name="models", help="List the weights by name, or write them in another form.", no_args_is_help=True)
 
@@ -51,7 +54,7 @@ def export_model(
         raise UsageError("--precision is for open_clip models", "a detector chooses its precision when it is loaded")
     kind, _, plain = name.rpartition(":")
     entry = weights.entry(kind or "detector", plain)
-    if out.exists():
+    if os.path.lexists(out):
         raise UsageError(f"{out} is there already", "choose another name, or remove it")
     if to == "onnx":
         _write_onnx(entry.files, out)
@@ -117,14 +120,19 @@ def _only_model(files: Any) -> str:
 def _write_onnx(files: Any, out: Path) -> None:
     from amogus_search import weights
 
-    out.write_bytes(weights.read(_only_model(files)))
+    with in_place_of(out) as part:
+        part.write_bytes(weights.read(_only_model(files)))
 
 
 def _write_openvino(files: Any, out: Path) -> None:
     from amogus_search import runtime, weights
 
     _refuse_all_but_xml(out)
-    runtime.save_openvino(weights.read(_only_model(files)), out)
+    with TemporaryDirectory(dir=out.parent, prefix=".amogus-") as place:  # OpenVINO follows links
+        whole = Path(place) / "model.xml"
+        runtime.save_openvino(weights.read(_only_model(files)), whole)
+        for suffix in (".bin", ".xml"):
+            os.replace(whole.with_suffix(suffix), out.with_suffix(suffix))
 
 
 def _write_int8(files: Any, out: Path) -> None:
@@ -134,13 +142,16 @@ def _write_int8(files: Any, out: Path) -> None:
     _refuse_all_but_xml(out)
     tiles = [tile for size in (640, 320) for tile in drawn_tiles(size, NUMBER // 2)]
     model, constants = quantisation.quantised(weights.read(_only_model(files)), tiles)
-    out.with_suffix(".bin").write_bytes(constants)
-    out.write_bytes(model)
+    for path, content in ((out.with_suffix(".bin"), constants), (out, model)):
+        with in_place_of(path) as part:
+            part.write_bytes(content)
 
 
 def _refuse_all_but_xml(out: Path) -> None:
     if out.suffix != ".xml":
         raise UsageError(f"{out} is no .xml file", "OpenVINO writes NAME.xml, and NAME.bin beside it")
+    if os.path.lexists(out.with_suffix(".bin")):
+        raise UsageError(f"{out.with_suffix('.bin')} is there already", "choose another name, or remove it")
 
 
 def _write_ultralytics(entry: Any, out: Path) -> None:

@@ -172,6 +172,10 @@ class Saver:
         picture, sidecar = self._place(one, suffix), self._place(one, ".json")
         picture.parent.mkdir(parents=True, exist_ok=True)
         check_inside(self.output.folder, picture)
+        if self.output.overwrite:  # the link goes, what it leads to stays as it is
+            for place in (picture, sidecar):
+                if place.is_symlink():
+                    place.unlink()
         before = read_sidecar(sidecar)
         old = sidecar.with_name(os.path.basename(str((before or {}).get("output", {}).get("name") or picture.name)))
         replaced = old != picture and before is not None and is_whole(old, before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +15,7 @@ from amogus_search.core.types import Pixels
 from amogus_search.errors import AmogusError, UsageError
 from amogus_search.exports.folders import write_whole
 from amogus_search.exports.pictures import encoded
+from amogus_search.whole_files import in_place_of
 
 VIDEOS = (".mp4", ".gif", ".webp")
 _QUALITY = 85
@@ -42,6 +43,7 @@ class Film:
         self._last: Pixels | None = None
         self._kept: list[bytes] = []
         self._writer: Any = None
+        self._begun = ExitStack()
         if video is not None and video.suffix.lower() not in VIDEOS:
             raise UsageError(f"{video} is no video that can be written", f"let its name end in {', '.join(VIDEOS)}")
         for place in (folder, None if video is None else video.parent):
@@ -54,14 +56,12 @@ class Film:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None and self._last is not None:
+        if kind is not None:
+            self._begun.__exit__(kind, error, trace)
+            return
+        with self._begun:
+            if self._last is not None:
                 self._finish(self._last)
-        finally:
-            if self._writer is not None:
-                self._writer.release()
-            if self._video is not None:
-                self._partial().unlink(missing_ok=True)
 
     @property
     def wanted(self) -> bool:
@@ -85,7 +85,9 @@ class Film:
         even = np.ascontiguousarray(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2, ::-1])
         if self._writer is None:
             codec = cv2.VideoWriter_fourcc(*"mp4v")  # type: ignore[attr-defined, unused-ignore]
-            self._writer = cv2.VideoWriter(str(self._partial()), codec, self._rate, (even.shape[1], even.shape[0]))
+            part = self._begun.enter_context(in_place_of(self._video, ".part.mp4"))  # OpenCV goes by the ending
+            self._writer = cv2.VideoWriter(str(part), codec, self._rate, (even.shape[1], even.shape[0]))
+            self._begun.callback(self._writer.release)
             if not self._writer.isOpened():
                 raise AmogusError(f"{self._video} cannot be written", "check the folder, or write a .webp instead")
         self._writer.write(even)
@@ -95,11 +97,7 @@ class Film:
             return
         for _ in range(round(_HOLD_S * self._rate) if self._writer is not None else 0):
             self._add_to_video(last)
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
-            os.replace(self._partial(), self._video)
-        else:
+        if self._writer is None:
             write_whole(self._video, self._animation())
 
     def _animation(self) -> bytes:
@@ -115,7 +113,3 @@ class Film:
             options = {"format": "GIF", "optimize": False}
         frames[0].save(buffer, save_all=True, append_images=frames[1:], duration=duration, loop=0, **options)
         return buffer.getvalue()
-
-    def _partial(self) -> Path:
-        assert self._video is not None
-        return self._video.with_name(f"{self._video.stem}.partial{self._video.suffix}")

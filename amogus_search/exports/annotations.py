@@ -15,6 +15,7 @@ import io
 import json
 import math
 import os
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,10 @@ from numpy.typing import NDArray
 
 from amogus_search.core.ids import crop_id
 from amogus_search.core.labels import coco_annotations, coco_category
-from amogus_search.core.paths import display_path, path_fields
+from amogus_search.core.paths import path_fields
 from amogus_search.core.types import Detections, Hit
-from amogus_search.errors import MissingExtraError, UsageError
-from amogus_search.exports.folders import check_outside, write_whole
+from amogus_search.errors import MissingExtraError
+from amogus_search.exports.folders import claim_file, write_whole
 from amogus_search.exports.json_form import detection_json
 from amogus_search.exports.table import finding_columns, inert_path
 
@@ -37,6 +38,11 @@ FINDING_COLUMNS = (
     *("finding", "crop_id", "x1", "y1", "x2", "y2", "confidence", "amogusness"),
     *("rarity", "rarity_at_least", "margin", "zoom"),
 )
+
+_COCO_MARK = "findings, boxes in pixels of the upright image"
+"""In the description of our files, by which an earlier one is known."""
+_MOST_FOOTER = 1 << 20
+"""Bytes of a Parquet file's end that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +147,19 @@ def columns_of(images: Iterable[AnnotatedImage]) -> list[str]:
 
 
 def write_csv(
-    hits: Iterable[Hit], out: Path, *, selection: Selection = EVERYTHING, source_folders: Sequence[bytes] = ()
+    hits: Iterable[Hit],
+    out: Path,
+    *,
+    overwrite: bool = False,
+    selection: Selection = EVERYTHING,
+    source_folders: Sequence[bytes] = (),
 ) -> AnnotationReport:
     """Writes the table of the module's docstring as CSV (RFC 4180, UTF-8, lines end in CR LF).
 
     Raises:
-        UsageError: `out` is a folder or lies in a photo folder.
+        UsageError: `out` lies in a photo folder, or is something else than an earlier export of this kind.
     """
+    claim_file(out, _is_csv, "a table of findings", overwrite=overwrite, source_folders=source_folders)
     images = annotated_images(hits, selection)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns_of(images), restval="", lineterminator="\r\n")
@@ -155,21 +167,27 @@ def write_csv(
     for row in annotation_rows(images):
         flag = {"rarity_at_least": "true" if row["rarity_at_least"] else ""} if "rarity_at_least" in row else {}
         writer.writerow(row | flag | {"path": inert_path(row["path"])})
-    _write_file(out, text.getvalue().encode(), source_folders)
+    write_whole(out, text.getvalue().encode())
     return report(out, images)
 
 
 def write_parquet(
-    hits: Iterable[Hit], out: Path, *, selection: Selection = EVERYTHING, source_folders: Sequence[bytes] = ()
+    hits: Iterable[Hit],
+    out: Path,
+    *,
+    overwrite: bool = False,
+    selection: Selection = EVERYTHING,
+    source_folders: Sequence[bytes] = (),
 ) -> AnnotationReport:
     """Writes the table of the module's docstring as Parquet; unknown values are null.
 
     Raises:
         MissingExtraError: the `[parquet]` extra is not installed.
-        UsageError: `out` is a folder or lies in a photo folder.
+        UsageError: `out` lies in a photo folder, or is something else than an earlier export of this kind.
     """
     import pandas as pd
 
+    claim_file(out, _is_parquet, "a table of findings", overwrite=overwrite, source_folders=source_folders)
     images = annotated_images(hits, selection)
     columns = columns_of(images)
     frame = pd.DataFrame(list(annotation_rows(images)), columns=columns)
@@ -182,7 +200,7 @@ def write_parquet(
         frame.to_parquet(buffer, index=False)
     except ImportError as error:
         raise MissingExtraError("writing Parquet needs pyarrow", 'pip install "amogus_search[parquet]"') from error
-    _write_file(out, buffer.getvalue(), source_folders)
+    write_whole(out, buffer.getvalue())
     return report(out, images)
 
 
@@ -192,6 +210,7 @@ def write_coco(
     *,
     category: str = "amogus",
     relative_to: Path | None = None,
+    overwrite: bool = False,
     selection: Selection = EVERYTHING,
     source_folders: Sequence[bytes] = (),
 ) -> AnnotationReport:
@@ -202,16 +221,18 @@ def write_coco(
         out: the .json file.
         category: name of the one category.
         relative_to: `file_name` is relative to this folder for images inside it, absolute for the others.
+        overwrite: replace a file that is no COCO export.
         selection: which findings.
         source_folders: the roots of the index, which are never written to.
 
     Raises:
-        UsageError: `out` is a folder or lies in a photo folder.
+        UsageError: `out` lies in a photo folder, or is something else than an earlier export of this kind.
     """
+    claim_file(out, _is_coco, "a COCO export", overwrite=overwrite, source_folders=source_folders)
     images = annotated_images(hits, selection)
     names = next((i.hit.detections.keypoint_names for i in images if i.hit.detections.keypoint_names), ())
     document: dict[str, Any] = {
-        "info": {"description": f"{category} findings, boxes in pixels of the upright image"},
+        "info": {"description": f"{category} {_COCO_MARK}"},
         "images": [_coco_image(image.hit, number, relative_to) for number, image in enumerate(images, start=1)],
         "annotations": [],
         "categories": [coco_category(category, names)],
@@ -221,7 +242,7 @@ def write_coco(
         document["annotations"] += [
             record | _coco_scores(image.hit, int(row)) for record, row in zip(records, image.rows, strict=True)
         ]
-    _write_file(out, (json.dumps(document, allow_nan=False, indent=1) + "\n").encode(), source_folders)
+    write_whole(out, (json.dumps(document, allow_nan=False, indent=1) + "\n").encode())
     return report(out, images)
 
 
@@ -240,9 +261,26 @@ def _coco_scores(hit: Hit, row: int) -> dict[str, Any]:
     return {name: finding[name] for name in ("amogusness", "rarity")}
 
 
-def _write_file(out: Path, content: bytes, source_folders: Sequence[bytes]) -> None:
-    check_outside(out, source_folders)
-    if out.is_dir():
-        raise UsageError(f"{display_path(os.fsencode(out))} is a folder, a file is needed", "name the file to write")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, content)
+def _is_csv(file: Path) -> bool:
+    mark = ",".join((*IMAGE_COLUMNS, *FINDING_COLUMNS)).encode()
+    return _beginning(file).startswith(mark)
+
+
+def _is_parquet(file: Path) -> bool:
+    """Whether our columns are named in its footer, where Parquet keeps the names."""
+    with open(file, "rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 8))
+        length, mark = struct.unpack("<I4s", stream.read(8).rjust(8, b"\0"))
+        stream.seek(max(0, size - 8 - min(length, _MOST_FOOTER)))
+        footer = stream.read(_MOST_FOOTER)
+    return mark == b"PAR1" and all(name.encode() in footer for name in (*IMAGE_COLUMNS, *FINDING_COLUMNS))
+
+
+def _is_coco(file: Path) -> bool:
+    return _COCO_MARK.encode() in _beginning(file)
+
+
+def _beginning(file: Path) -> bytes:
+    with open(file, "rb") as stream:
+        return stream.read(4096)

@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amogus_search.core.cropping import Window, crop_window, cut, scale_boxes
+from amogus_search.core.paths import path_from_text
 from amogus_search.core.types import Hit, Pixels
 from amogus_search.exports.captions import caption, torso_colour
 from amogus_search.exports.dreambooth_command import Training, as_file, as_words
-from amogus_search.exports.folders import write_whole
+from amogus_search.exports.folders import check_outside, write_whole
 from amogus_search.exports.pictures import Picture, Problem, ReadPixels, encoded, read_picture, shrunk
 from amogus_search.exports.region_files import (
     COLUMNS,
@@ -109,6 +110,8 @@ def export_dreambooth(
     """
     training = training or Training()
     listing, ours = out / LISTING, "an export for DreamBooth"
+    for place in (out / "instance" / "images", out / "class"):
+        check_outside(place, source_folders)
     claim_for_listing(listing, DREAMBOOTH_COLUMNS, ours, overwrite=overwrite, source_folders=source_folders)
     given = sorted(hits, key=lambda hit: hit.rank)
     findings = planned(given, wholes=False)
@@ -118,7 +121,7 @@ def export_dreambooth(
     plain = _write_class(class_hits, read_pixels, out / "class", training.resolution, class_images)
     rows = [{**listing_row(i.region, f"instance/images/{i.file}", i.window), "text": i.text} for i in instances]
     write_whole(listing, listing_bytes(rows, DREAMBOOTH_COLUMNS))
-    write_whole(out / COMMAND, as_file(training, out, plain).encode())
+    write_whole(out / COMMAND, path_from_text(as_file(training, out, plain)))  # folders' names need not be text
     small, wholes = len(findings) - len(regions), len(given) - len(findings)
     command = as_words(training, out, plain)
     return DreamboothReport(out, len(instances), plain, small, wholes, command, tuple(problems))

@@ -6,6 +6,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from amogus_search.core.paths import display_path, path_from_text
+from amogus_search.errors import UsageError
+
 SCRIPT = "train_dreambooth_lora_sdxl.py"
 BASE_MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
 CLASS_PROMPT = "a photo"
@@ -25,6 +28,18 @@ class Training:
     resolution: int = 1024
     model: str = BASE_MODEL
     steps: int = 800
+
+    def __post_init__(self) -> None:
+        """Refuse words that are no text: they go into captions, which are.
+
+        Raises:
+            UsageError: the token has bytes in it that are no UTF-8.
+        """
+        try:
+            self.token.encode()
+        except UnicodeEncodeError:
+            shown = display_path(path_from_text(self.token))
+            raise UsageError(f"the token {shown} is no text", "give words in UTF-8, such as sks amogus") from None
 
     @property
     def prompt(self) -> str:

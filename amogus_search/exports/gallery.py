@@ -21,8 +21,7 @@ import numpy as np
 from amogus_search.core.cropping import cut
 from amogus_search.core.paths import display_path
 from amogus_search.core.types import Hit, Pixels
-from amogus_search.errors import UsageError
-from amogus_search.exports.folders import check_outside, claim_folder, write_whole
+from amogus_search.exports.folders import check_outside, claim_file, claim_folder, write_whole
 from amogus_search.exports.json_form import detection_json
 from amogus_search.exports.pages import filled, one_line, picture_uri, policy, template
 from amogus_search.exports.pictures import Picture, Problem, ReadPixels, read_picture, shrunk
@@ -106,8 +105,7 @@ def write_gallery(
         UsageError: the place is in a photo folder or is taken by something else.
     """
     page = gallery_page(out)
-    check_outside(page, source_folders)
-    _claim(page, out, overwrite)
+    _claim(page, out, overwrite, source_folders)
     given = sorted(hits, key=lambda hit: hit.rank)
     album = _Album(settings or GallerySettings(), len(given))
     items = _items(given, read_pixels, album, link_originals)
@@ -117,15 +115,11 @@ def write_gallery(
     return GalleryReport(page, len(items), findings, len(content), tuple(album.problems))
 
 
-def _claim(page: Path, out: Path, overwrite: bool) -> None:
+def _claim(page: Path, out: Path, overwrite: bool, source_folders: Sequence[bytes]) -> None:
     if page != out:
+        check_outside(page, source_folders)
         claim_folder(out, lambda folder: _is_gallery(folder / page.name), "a gallery", overwrite=overwrite)
-    elif page.exists() and not overwrite and not _is_gallery(page):
-        raise UsageError(
-            f"{display_path(os.fsencode(page))} is there and not a gallery",
-            "choose another name, or pass --overwrite to replace it",
-        )
-    page.parent.mkdir(parents=True, exist_ok=True)
+    claim_file(page, _is_gallery, "a gallery", overwrite=overwrite, source_folders=source_folders)
 
 
 def _is_gallery(page: Path) -> bool:

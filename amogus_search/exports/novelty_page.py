@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amogus_search.core.types import Pixels
-from amogus_search.errors import UsageError
-from amogus_search.exports.folders import check_outside, write_whole
+from amogus_search.exports.folders import claim_file, write_whole
 from amogus_search.exports.pages import filled, one_line, picture_uri, policy, template
 
 GENERATOR = '<meta name="generator" content="amogus_search novelty">'
@@ -40,9 +39,7 @@ def claim_page(out: Path, source_folders: Sequence[bytes], *, overwrite: bool) -
     Raises:
         UsageError: the place is in a photo folder, or is taken by something else.
     """
-    check_outside(out, source_folders)
-    if out.exists() and not overwrite and not _is_ours(out):
-        raise UsageError(f"{out} is there and no report of ours", "choose another name, or pass --overwrite")
+    claim_file(out, _is_ours, "a report of ours", overwrite=overwrite, source_folders=source_folders)
 
 
 def write_page(out: Path, summary: str, limits: Sequence[Sequence[str]], entries: Sequence[Entry]) -> None:

@@ -151,6 +151,8 @@ def _copy(hit: Hit, target: Path) -> Problem | None:
         content = stream.read()
     if hashlib.sha256(content).hexdigest() != hit.sha256:
         return Problem(hit.rank, hit.path, CHANGED, "the file's content is not the one that was searched")
+    if target.is_symlink():  # of an export that linked and was interrupted: its listing does not know it
+        target.unlink()
     write_whole(target, content)
     return None
 

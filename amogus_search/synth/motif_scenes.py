@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from amogus_search.synth.dataset import load_photo, scene_rng
 from amogus_search.synth.motif_cast import empty_cast, motif_cast
 from amogus_search.synth.scenes import Scene, generate_scene
 from amogus_search.synth.sprite import Rgb
+from amogus_search.whole_files import in_place_of
 
 HEIGHT_PX_RANGE = (12.0, 300.0)
 """Longer side of a planted motif in a scene of 320 pixels; taken in proportion in others, but never below 12."""
@@ -140,9 +140,8 @@ def _write(job: _Job, index: int) -> None:
     lines = label_lines(scene) if job.scenes.with_motif else []
     packed = cv2.imencode(".jpg", scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
     for path, content in ((picture, packed.tobytes()), (label, "".join(lines).encode("ascii"))):
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        with in_place_of(path) as part:
+            part.write_bytes(content)
 
 
 def label_lines(scene: Scene) -> list[str]:

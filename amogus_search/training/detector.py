@@ -26,6 +26,7 @@ from amogus_search.training import negatives, onnx_export, pose_data, pose_model
 from amogus_search.training.detector_log import EpochResult, by_column, draw_losses, write_log, write_whole
 from amogus_search.training.detector_settings import DetectorTraining
 from amogus_search.training.pose_data import PoseDataset, Sample, SampleMaker
+from amogus_search.whole_files import in_place_of
 
 
 class AveragedModel:
@@ -79,19 +80,16 @@ class Run:
 
     def save(self) -> None:
         """Everything needed to go on, in one file that is never half written."""
-        temporary = self.out / "last.pt.part"
-        torch.save(
-            {
-                "model": self.model.state_dict(),
-                "average": self.average.state,
-                "updates": self.average.updates,
-                "optimizer": self.optimizer.state_dict(),
-                "epoch": self.epoch,
-                "best": self.best,
-            },
-            temporary,
-        )
-        temporary.replace(self.out / "last.pt")
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state,
+            "updates": self.average.updates,
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "best": self.best,
+        }
+        with in_place_of(self.out / "last.pt") as part:
+            torch.save(state, part)
 
     def resume(self) -> bool:
         """Go on from `last.pt` if there is one."""

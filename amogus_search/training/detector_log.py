@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amogus_search.errors import MissingExtraError
 from amogus_search.plotting import Axes, Series, line_chart
+from amogus_search.whole_files import in_place_of
 
 _COLUMN_OF = {
     "box_loss": "box_loss",
@@ -99,9 +100,7 @@ def draw_losses(path: Path, results: list[EpochResult]) -> bool:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file that is never seen half written."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", encoding="utf-8") as file:
+    with in_place_of(path) as part, part.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)

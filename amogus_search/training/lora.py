@@ -27,6 +27,7 @@ from amogus_search.exports.dreambooth_command import CLASS_PROMPT
 from amogus_search.exports.folders import write_whole
 from amogus_search.training.lora_data import Example, LoraData, read_data, read_square
 from amogus_search.training.lora_model import WEIGHTS, Draw, Encoded, LoraModel, check_pipe
+from amogus_search.whole_files import in_place_of
 
 STATE, NOTE, LOG = "last.pt", "training.json", "log.csv"
 _COLUMNS = ("step", "loss", "instance_loss", "class_loss")
@@ -267,10 +268,9 @@ class _Run:
         instance, others = (float(np.mean(column)) for column in zip(*losses, strict=True))
         loss = instance + self.config.prior_weight * others
         _log(out / LOG, dict(zip(_COLUMNS, (self.step, loss, instance, others), strict=True)))
-        part = out / f"{STATE}.part"
         adapter = self.model.state()
-        torch.save({"adapter": adapter, "optimizer": self.optimizer.state_dict(), "step": self.step}, part)
-        part.replace(out / STATE)
+        with in_place_of(out / STATE) as part:
+            torch.save({"adapter": adapter, "optimizer": self.optimizer.state_dict(), "step": self.step}, part)
         return loss
 
 

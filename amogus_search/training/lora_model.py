@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from amogus_search.core.types import Pixels
 from amogus_search.errors import UsageError
+from amogus_search.whole_files import in_place_of
 
 TARGETS = ("to_k", "to_q", "to_v", "to_out.0")
 """The layers of attention, as diffusers' own scripts have it."""
@@ -181,10 +182,9 @@ class LoraModel:
     def save(self, folder: Path, name: str = WEIGHTS) -> None:
         """The adapter in diffusers' format; never half of it."""
         folder.mkdir(parents=True, exist_ok=True)
-        part = f"{Path(name).stem}.part.safetensors"
         tensors = convert_state_dict_to_diffusers(self.state())
-        self._kind.save_lora_weights(folder, unet_lora_layers=tensors, weight_name=part)
-        (folder / part).replace(folder / name)
+        with in_place_of(folder / name, ".part.safetensors") as part:
+            self._kind.save_lora_weights(folder, unet_lora_layers=tensors, weight_name=part.name)
 
 
 def check_pipe(pipe: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from amogus_search.core.types import Detections, Pixels
 from amogus_search.errors import AmogusError
+from amogus_search.whole_files import in_place_of
 
 _LEAST_SHARE, _MOST_SHARE = 0.06, 0.7
 """How much of a training picture's side a false finding may take, so that it is met at many sizes."""
@@ -49,7 +50,8 @@ def hard_negatives(
 
 def write(mined: Sequence[HardNegative], path: Path) -> None:
     """One JSON object a line."""
-    path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in mined))
+    with in_place_of(path) as part:
+        part.write_text("".join(json.dumps(asdict(one)) + "\n" for one in mined))
 
 
 def read(path: Path) -> list[HardNegative]:

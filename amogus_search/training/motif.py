@@ -23,6 +23,7 @@ from amogus_search.training import onnx_export, pose_data, pose_model
 from amogus_search.training.detector import AveragedModel, train_batch, validate
 from amogus_search.training.detector_log import write_whole
 from amogus_search.training.pose_data import PoseDataset, Sample, SampleMaker
+from amogus_search.whole_files import in_place_of
 
 ARCHITECTURE = "yolov8n-pose"
 """Of the shipped detector; without keypoints it is the detection network with the same tensors."""
@@ -83,7 +84,6 @@ class MotifRun:
 
     def save(self) -> None:
         """Everything needed to go on, in one file that is never half written."""
-        temporary = self.out / "last.pt.part"
         state = {
             "model": self.model.state_dict(),
             "average": self.average.state,
@@ -91,8 +91,8 @@ class MotifRun:
             "optimizer": self.optimizer.state_dict(),
             **{name: getattr(self, name) for name in ("seconds", "steps", "epoch", "batches")},
         }
-        torch.save(state, temporary)
-        temporary.replace(self.out / "last.pt")
+        with in_place_of(self.out / "last.pt") as part:
+            torch.save(state, part)
 
     def resume(self) -> bool:
         """Go on from `last.pt` if there is one."""

@@ -17,6 +17,8 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from amogus_search.whole_files import in_place_of
+
 OPSET = 17
 _SMALL = 64
 """Tensors with fewer numbers stay fp32: they are shapes, scales and biases, and take no room."""
@@ -84,9 +86,8 @@ def save(graph: onnx.ModelProto, path: Path, about: Mapping[str, str]) -> None:
     for key, value in about.items():
         entry = graph.metadata_props.add()
         entry.key, entry.value = key, value
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(graph.SerializeToString())
-    temporary.replace(path)
+    with in_place_of(path) as part:
+        part.write_bytes(graph.SerializeToString())
 
 
 def export_pose(model: torch.nn.Module, path: Path, about: Mapping[str, str], side_px: int = 640) -> None:

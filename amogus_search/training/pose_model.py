@@ -20,6 +20,7 @@ from amogus_search.detectors.ultralytics import keep_to_itself
 from amogus_search.errors import MissingExtraError, WeightsError
 from amogus_search.training.detector_settings import ARCHITECTURES
 from amogus_search.training.pose_data import Sample
+from amogus_search.whole_files import in_place_of
 
 
 def build(architecture: str, keypoints: int) -> torch.nn.Module:
@@ -78,10 +79,9 @@ def load_matching(model: torch.nn.Module, path: Path) -> int:
 def save_tensors(state: Mapping[str, torch.Tensor], path: Path, metadata: Mapping[str, str]) -> None:
     """Write a state dict as fp16 safetensors, via a temporary file."""
     halves = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
-    temporary = path.with_name(path.name + ".part")
-    save_file(halves, temporary, metadata=dict(metadata))
-    temporary.chmod(0o644)  # safetensors makes it readable by its owner alone
-    temporary.replace(path)
+    with in_place_of(path) as part:
+        save_file(halves, part, metadata=dict(metadata))
+        part.chmod(0o644)  # safetensors makes it readable by its owner alone
 
 
 def architecture_of(path: Path) -> str:

@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from amogus_search.core.motif import Motif
 from amogus_search.errors import WeightsError
 from amogus_search.training import pose_model
+from amogus_search.whole_files import in_place_of
 
 Weights = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 
@@ -32,9 +33,8 @@ def write_pt(model: bytes, architecture: str, motif: Motif, out: Path) -> None:
     network.names = {0: motif.name}
     network.kpt_names = {0: list(motif.keypoint_names)}
     checkpoint = {"model": network.half(), "ema": None, "train_args": {"task": "pose", "imgsz": 640}}
-    temporary = out.with_name(out.name + ".part")
-    torch.save(checkpoint, temporary)
-    temporary.replace(out)
+    with in_place_of(out) as part:
+        torch.save(checkpoint, part)
 
 
 def network_of(model: bytes, architecture: str, motif: Motif) -> Any:

@@ -25,6 +25,7 @@ from amogus_search.training.detector import export_best, export_tensors, train_d
 from amogus_search.training.detector_log import EpochResult, read_log, write_whole
 from amogus_search.training.detector_settings import DetectorTraining
 from amogus_search.training.recipe import EMBEDDED, KINDS, Blend, Mine, Recipe, Scenes, Step, Train
+from amogus_search.whole_files import in_place_of
 
 NOTE = "step.json"
 """In a step's folder, written last: the settings that made it, and the sha256 of its weights or list."""
@@ -175,7 +176,8 @@ class _Run:
         if name != EMBEDDED:
             return Path(name)
         path = self.out / f"{EMBEDDED}.safetensors"
-        path.write_bytes(weights.read(weights.entry("detector", EMBEDDED).files["tensors"]))
+        with in_place_of(path) as part:
+            part.write_bytes(weights.read(weights.entry("detector", EMBEDDED).files["tensors"]))
         return path
 
 
@@ -209,6 +211,5 @@ def _sha256(path: Path) -> str:
 
 
 def _copy_whole(source: Path, target: Path) -> None:
-    temporary = target.with_name(target.name + ".part")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
+    with in_place_of(target) as part:
+        shutil.copyfile(source, part)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -98,3 +99,61 @@ def test_an_unknown_form_is_answered_with_the_known_ones(amogus):
     done = amogus("export", "croops", "out")
     assert done.code == 2
     assert "did you mean 'crops'" in done.err
+
+
+def test_a_link_beside_the_output_leads_no_export_into_a_photo(amogus, photos, workplace):
+    photo = photos / "one.png"
+    before = photo.read_bytes()
+    (workplace / "out").mkdir()
+    for name in ("x.csv.partial", "x.csv.part", "y.html.partial"):
+        (workplace / "out" / name).symlink_to(photo)
+    assert amogus("export", "csv", "out/x.csv").code == 0
+    assert amogus("export", "gallery", "out/y.html").code == 0
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "coco", "gallery"])
+def test_a_pipe_or_a_link_is_never_replaced_by_an_export(amogus, workplace, form):
+    """As root, `amogus export csv /dev/full` once made a file of the device; a pipe stands for it here."""
+    os.mkfifo(workplace / "pipe.html")
+    (workplace / "mine.html").write_bytes(b"mine")
+    (workplace / "link.html").symlink_to("mine.html")
+    for name, said in (("pipe.html", "a pipe"), ("link.html", "is a link")):
+        done = amogus("export", form, name, "--overwrite")
+        assert done.code == 2
+        assert said in done.err
+    assert (workplace / "pipe.html").is_fifo()
+    assert (workplace / "link.html").is_symlink()
+    assert (workplace / "mine.html").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "coco", "gallery"])
+def test_only_an_earlier_export_of_the_kind_is_replaced_without_being_told_to(amogus, workplace, form):
+    out = workplace / "out.html"
+    out.write_bytes(b"a,b,c\n1,2,3\n")
+    refused = amogus("export", form, out)
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert out.read_bytes() == b"a,b,c\n1,2,3\n"
+    assert amogus("export", form, out, "--overwrite").code == 0
+    assert amogus("export", form, out).code == 0
+    out.write_bytes(b"")  # as mktemp makes them
+    assert amogus("export", form, out).code == 0
+
+
+def test_what_a_killed_export_left_does_not_refuse_the_next_one(amogus, workplace):
+    (workplace / "crops").mkdir()
+    (workplace / "crops/.amogus-0123456789abcdef.part").write_bytes(b"half")
+    assert amogus("export", "crops", "crops").code == 0
+
+
+def test_names_that_are_no_text_are_written_and_told(amogus, workplace):
+    name = os.fsdecode(b"n\xff")
+    for form in ("dreambooth", "csv", "gallery"):
+        told = json.loads(amogus("export", form, f"{form}{name}", "--format", "json").out)
+        path = told.get("out_hex") or told.get("page_hex")
+        assert bytes.fromhex(path).startswith(f"{form}n".encode() + b"\xff")
+        assert amogus("export", form, f"{form}{name}").code == 0
+    assert b"n\xff/instance" in (workplace / f"dreambooth{name}" / "command.txt").read_bytes()
+    refused = amogus("export", "dreambooth", "other", "--token", name)
+    assert (refused.code, "no text" in refused.err) == (2, True)

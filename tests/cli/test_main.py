@@ -32,7 +32,9 @@ def test_only_the_command_that_is_asked_for_is_put_together():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Rank what is in an index" in done.stdout
-    assert json.loads(done.stderr) == [f"amogus_search.cli.{name}" for name in ("main", "parameters", "query")]
+    assert json.loads(done.stderr) == [
+        f"amogus_search.cli.{name}" for name in ("main", "parameters", "query", "refusals")
+    ]
 
 
 def test_every_command_is_known_by_its_own_name():

@@ -125,6 +125,20 @@ def test_finished_outputs_are_not_redone(drawn_photos, tmp_path):
     assert len(converter.jobs_seen) == 1
 
 
+def test_a_link_in_the_output_is_replaced_when_asked_and_never_followed(drawn_photos, tmp_path):
+    out, mine = tmp_path / "out", tmp_path / "mine.txt"
+    run(drawn_photos, out, page=False)
+    mine.write_bytes(b"mine")
+    files = [path for path in sorted(out.rglob("*")) if path.is_file()]
+    for path in files:
+        path.unlink()
+        path.symlink_to(mine)
+        path.with_name(path.name + ".partial").symlink_to(mine)
+    assert "converted" in statuses(run(drawn_photos, out, page=False, overwrite=True)).values()
+    assert mine.read_bytes() == b"mine"
+    assert not any(path.is_symlink() for path in files)
+
+
 def test_other_settings_do_not_overwrite_unless_asked(drawn_photos, tmp_path):
     out = tmp_path / "out"
     run(drawn_photos, out)
@@ -383,7 +397,7 @@ def test_a_kill_at_any_file_leaves_only_whole_files_and_the_next_run_ends_alike(
         path = os.pathsep.join(p for p in sys.path if p)
         killed = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, check=False)
         assert killed.returncode == -signal.SIGKILL
-        left = {name: content for name, content in tree(out).items() if not name.endswith(".partial")}
+        left = {name: content for name, content in tree(out).items() if not name.endswith(".part")}
         assert all(expected[name] == content for name, content in left.items())
         run(drawn_photos, out)
         assert {name: content for name, content in tree(out).items() if name in expected} == expected

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shlex
 
 import numpy as np
@@ -152,3 +153,26 @@ def test_missing_photos_are_reported(tmp_path):
     report = export_dreambooth([hit(1), hit(2, path=b"/gone.jpg")], read, tmp_path / "out")
     assert report.written == 1
     assert [(problem.rank, problem.reason) for problem in report.problems] == [(2, "vanished")]
+
+
+def test_a_folder_whose_name_is_no_text_stands_in_the_command_byte_for_byte(tmp_path):
+    out = tmp_path / os.fsdecode(b"n\xff")
+    export_dreambooth([hit(1)], photo, out)
+    words = shlex.split(os.fsdecode((out / COMMAND).read_bytes()), comments=True)
+    assert os.fsencode(words[words.index("--dataset_name") + 1]) == bytes(out / "instance")
+
+
+def test_a_token_that_is_no_text_is_refused():
+    with pytest.raises(UsageError, match="no text"):
+        Training(os.fsdecode(b"\xff"))
+
+
+@pytest.mark.parametrize("link", ["instance", "class"])
+def test_a_folder_in_the_export_that_is_a_link_to_the_photos_is_refused(tmp_path, link):
+    (tmp_path / "photos").mkdir()
+    export_dreambooth([hit(1)], photo, tmp_path / "out")
+    (tmp_path / "out" / link).rename(tmp_path / "elsewhere")
+    (tmp_path / "out" / link).symlink_to(tmp_path / "photos")
+    with pytest.raises(UsageError, match="photo folder"):
+        export_dreambooth([hit(1)], photo, tmp_path / "out", source_folders=[bytes(tmp_path / "photos")])
+    assert list((tmp_path / "photos").iterdir()) == []

@@ -69,6 +69,16 @@ def test_copies_are_made_only_of_the_content_that_was_searched(hits, photos, tmp
     assert not (tmp_path / "out" / "labels" / "000002_a-b.txt").exists()
 
 
+def test_a_copy_takes_the_place_of_a_link_and_leaves_the_photo_behind_it(hits, photos, tmp_path):
+    """An export that linked and was killed has no listing yet, by which the next one would know its links."""
+    write_yolo(hits, tmp_path / "out")
+    (tmp_path / "out" / "images.csv").unlink()
+    before = [photo.read_bytes() for photo in photos]
+    write_yolo(hits, tmp_path / "out", copy=True)
+    assert not (tmp_path / "out" / "images" / "000001_a-b.jpg").is_symlink()
+    assert [photo.read_bytes() for photo in photos] == before
+
+
 def test_a_photo_that_vanished_is_reported(hits, photos, tmp_path):
     photos[0].unlink()
     report = write_yolo(hits, tmp_path / "out")
