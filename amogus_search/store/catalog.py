@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from amogus_search.errors import AmogusError, IndexStateError
-from amogus_search.store import digests, durable, held, leftovers, log_mark, places, rows
-from amogus_search.store.sqlite_errors import as_ours
+from amogus_search.store import digests, durable, held, leftovers, log_mark, places, rows, seal
+from amogus_search.store.sqlite_errors import DAMAGED_HINT, as_ours
 
 CATALOG_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 10.0
@@ -44,6 +44,7 @@ class Catalog:
         self._identity: dict[str, object] | None = None
         self._checked: tuple[int, int] | None = None
         self._seen: tuple[int, int] | None = None
+        self._is_doubted = False
         self._still = None if write else _looks_if_still(path)
         held.opened(path)
         self._is_open = True
@@ -90,7 +91,7 @@ class Catalog:
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Execute one statement."""
-        self._refuse_changed()
+        self._refuse_damage()
         with self._translated():
             return self.connection.execute(sql, parameters)
 
@@ -101,7 +102,7 @@ class Catalog:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query that cannot have many."""
-        self._refuse_changed()
+        self._refuse_damage()
         try:
             return self.connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
@@ -248,18 +249,35 @@ class Catalog:
 
     def _ours(self, error: sqlite3.Error) -> AmogusError:
         try:
-            self._refuse_changed()
+            self._refuse_damage()
         except IndexStateError as changed:
             return changed
         return as_ours(error, self._path)
 
-    def _refuse_changed(self) -> None:
-        """SQLite reads a file that was opened as one that nobody writes as if nobody did."""
+    def doubt(self) -> None:
+        """Before the next row is read, ask whether the file is as it was when it was sealed (see `seal.is_broken`)."""
+        self._is_doubted = True
+
+    def trust(self) -> None:
+        """Do not ask: for whoever looks for damage."""
+        self._is_doubted = False
+
+    def _refuse_damage(self) -> None:
+        """What SQLite does not see: that a file which nobody should write was written, or is not as it was sealed."""
         if self._still is not None and self._still != _looks_if_still(self._path):
             raise IndexStateError(
                 f"the index {self._path.parent} was written to while it was open here, where it can only be read",
                 "open it again",
             )
+        if self._is_doubted:
+            self._is_doubted = False
+            if seal.is_broken(self._path):
+                self._is_doubted = True
+                name = self._path.name
+                raise IndexStateError(
+                    f"the index {self._path.parent} is damaged: {name} is not as it was when it was closed",
+                    DAMAGED_HINT,
+                )
 
 
 def wal_works(folder: Path) -> bool:

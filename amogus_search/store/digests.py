@@ -76,7 +76,7 @@ def read_checked(path: Path, sha256: str) -> bytes | Path | None:
             return data if hashlib.sha256(data).hexdigest() == sha256 else None
     except OSError:
         return None
-    if _noted(path) == (sha256, looks(path)):
+    if is_noted(path, sha256):
         return path
     seen = looks(path)
     if digest(path) != sha256:
@@ -95,6 +95,11 @@ def note(path: Path, sha256: str, seen: list[int] | None = None) -> None:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"sha256": sha256, "looks": seen}, file)
         part.replace(path.with_name(path.name + NOTE_SUFFIX))
+
+
+def is_noted(path: Path, sha256: str) -> bool:
+    """Whether a file looks as it did when it was found to have that digest."""
+    return _noted(path) == (sha256, looks(path))
 
 
 def looks(path: Path) -> list[int] | None:

@@ -95,7 +95,10 @@ class Index:
             writer = folder.open_to_write(path, create=create, identity=identity, motif=motif or Motif("none"))
             catalog = writer.catalog
         try:
-            return cls(path, catalog, writer)
+            index = cls(path, catalog, writer)
+            if writer is None:
+                catalog.doubt()
+            return index
         except BaseException:
             (writer or catalog).close()
             raise

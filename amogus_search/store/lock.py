@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from amogus_search.errors import IndexLockedError, IndexStateError
+from amogus_search.store import durable
 
 LOCK_NAME = "lock"
 
@@ -31,7 +32,8 @@ class WriterLock:
         try:
             self._fd: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise IndexStateError(f"cannot write in the index {folder}: {error.strerror}", _OWN_PLACE) from error
+            problem = f"cannot write in the index {folder}: {error.strerror}{durable.room_left(folder)}"
+            raise IndexStateError(problem, _OWN_PLACE) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

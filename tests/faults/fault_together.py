@@ -240,7 +240,9 @@ def vanished(base: Path, size: int, seed: int) -> Outcome:
             says = f"{ended.last('problem')} {ended.last('hint')} {ended.last('notes')}"
             if not any(word in says for word in ("mounted", "cannot be read", "permission")):
                 problems.append(f"it is not said: {ended.told}")
-            outcome.add((name, turn), problems + bench.wrong_in_the_end(index, 2, exactly=name in ("gone", "empty")))
+            # Files that came back have other times than in the index that was not disturbed.
+            exactly = name in ("gone", "empty") and turn == 0
+            outcome.add((name, turn), problems + bench.wrong_in_the_end(index, 2, exactly=exactly))
     return outcome
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 
 import numpy as np
 import pytest
 
 from amogus_search.errors import IndexStateError
+from amogus_search.store import digests
 from amogus_search.store.generations import Generation
 from amogus_search.store.index import Index
 
@@ -41,6 +43,42 @@ def change(folder, statement):
     connection.close()
 
 
+def unsealed(folder, statement):
+    """Damage to an index that a writer left without a seal, as one that was killed does: rows have their checksums."""
+    change(folder, statement)
+    (folder / "catalog.sqlite.seal").unlink()
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_no_answer_comes_from_a_catalogue_that_is_not_as_it_was_sealed(folder, what):
+    """Which rows there are is said by pages that no row's checksum covers."""
+    change(folder, DAMAGE[what])
+    with Index.open(folder) as index:
+        for ask in (index.counts, index.best_images, index.known_files, index.skipped):
+            with pytest.raises(IndexStateError, match="is not as it was when it was closed"):
+                ask()
+        assert index.verify()
+
+
+def test_a_large_catalogue_is_read_once_and_then_known_by_its_looks(folder, monkeypatch):
+    monkeypatch.setattr(digests, "ALWAYS_HASHED", 0)
+    read, real = [], digests.digest_of_catalog
+    monkeypatch.setattr(digests, "digest_of_catalog", lambda path: read.append(path) or real(path))
+    for times in (0, 0):
+        with Index.open(folder) as index:
+            assert index.counts()["indexed"] == 3
+        assert len(read) == times, "it looks as it did when it was sealed"
+    other = folder.with_name("copy")
+    shutil.copytree(folder, other)
+    for times in (1, 1):
+        with Index.open(other) as index:
+            assert index.counts()["indexed"] == 3
+        assert len(read) == times, "a copy looks otherwise, until it was read"
+    change(other, "UPDATE files SET sha256 = 'ff' WHERE rowid = 1")
+    with Index.open(other) as index, pytest.raises(IndexStateError, match="is not as it was when it was closed"):
+        index.counts()
+
+
 @pytest.mark.parametrize("what", DAMAGE)
 def test_damage_is_found_and_mended_by_doing_the_work_again(folder, make, what):
     with Index.open(folder) as index:
@@ -72,13 +110,13 @@ def test_a_damaged_row_never_goes_into_an_answer(folder, what):
 def test_a_file_pointed_at_other_content_is_noticed(folder):
     with Index.open(folder) as index:
         (other,) = {hit.sha256 for hit in index.best_images() if hit.path.endswith(b"c.jpg")}
-    change(folder, f"UPDATE files SET sha256 = '{other}' WHERE rowid = 1")
+    unsealed(folder, f"UPDATE files SET sha256 = '{other}' WHERE rowid = 1")
     with Index.open(folder) as index, pytest.raises(IndexStateError, match=r"a\.jpg.*of files"):
         index.best_images()
 
 
 def test_a_damaged_vector_goes_into_no_answer_and_no_search_file(folder, make):
-    change(folder, "UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE id = 3) WHERE id = 1")
+    unsealed(folder, "UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE id = 3) WHERE id = 1")
     with Index.open(folder) as index, pytest.raises(IndexStateError, match="of vectors"):
         index.similar(np.ones(8, np.float32), None)
     with Index.open(folder, "w") as index:
