@@ -44,7 +44,7 @@ class Catalog:
         self._identity: dict[str, object] | None = None
         self._checked: tuple[int, int] | None = None
         self._seen: tuple[int, int] | None = None
-        self._is_doubted = False
+        self._is_doubted = self._is_damaged = False
         self._still = None if write else _looks_if_still(path)
         held.opened(path)
         self._is_open = True
@@ -258,9 +258,28 @@ class Catalog:
         """Before the next row is read, ask whether the file is as it was when it was sealed (see `seal.is_broken`)."""
         self._is_doubted = True
 
+    def distrust(self) -> None:
+        """The file is not as it was when it was sealed: nothing is read from it any more, nor written."""
+        self._is_damaged = True
+
     def trust(self) -> None:
-        """Do not ask: for whoever looks for damage."""
-        self._is_doubted = False
+        """It is whole again."""
+        self._is_doubted = self._is_damaged = False
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether it was found damaged, and not mended since."""
+        return self._is_damaged
+
+    @contextmanager
+    def unquestioned(self) -> Iterator[None]:
+        """Inside, rows are read as they are: for whoever looks for damage."""
+        before = self._is_doubted, self._is_damaged
+        self._is_doubted = self._is_damaged = False
+        try:
+            yield
+        finally:
+            self._is_doubted, self._is_damaged = before
 
     def _refuse_damage(self) -> None:
         """What SQLite does not see: that a file which nobody should write was written, or is not as it was sealed."""
@@ -271,13 +290,13 @@ class Catalog:
             )
         if self._is_doubted:
             self._is_doubted = False
-            if seal.is_broken(self._path):
-                self._is_doubted = True
-                name = self._path.name
-                raise IndexStateError(
-                    f"the index {self._path.parent} is damaged: {name} is not as it was when it was closed",
-                    DAMAGED_HINT,
-                )
+            self._is_damaged = seal.is_broken(self._path)
+        if self._is_damaged:
+            name = self._path.name
+            raise IndexStateError(
+                f"the index {self._path.parent} is damaged: {name} is not as it was when it was closed",
+                DAMAGED_HINT,
+            )
 
 
 def wal_works(folder: Path) -> bool:

@@ -49,13 +49,19 @@ class Writer:
     lock: WriterLock
     catalog: Catalog
     seal: seal.Seal | None
+    broken: bytes | None = None
+
+    def begin(self) -> None:
+        """Behind what says whose it is, nothing of a catalogue that was found damaged is believed till it is mended."""
+        if self.broken is not None:
+            self.catalog.distrust()
 
     def close(self) -> None:
         """Close the catalogue, seal it, and give up the role; may be called twice."""
         try:
             self.catalog.close()
         finally:
-            _end(self.folder, self.lock, self.seal)
+            _end(self.folder, self.lock, self.seal, broken=self.broken if self.catalog.is_damaged else None)
 
 
 def open_to_write(folder: Path, *, create: bool, identity: Identity | None, motif: Motif) -> Writer:
@@ -68,6 +74,7 @@ def open_to_write(folder: Path, *, create: bool, identity: Identity | None, moti
     try:
         _sweep(folder)
         _refuse_strangers(folder)
+        broken = seal.text_of_broken(folder / CATALOG_NAME)
         before = _unsealed(folder)
     except BaseException:
         lock.release()
@@ -82,22 +89,27 @@ def open_to_write(folder: Path, *, create: bool, identity: Identity | None, moti
             catalog.close()
             raise
     except BaseException:
-        _end(folder, lock, before, is_new=False)  # whoever is refused leaves it sealed as it was
+        _end(folder, lock, before, broken=broken, is_new=False)  # whoever is refused leaves it sealed as it was
         raise
-    return Writer(folder, lock, catalog, before)
+    return Writer(folder, lock, catalog, before, broken)
 
 
-def _end(folder: Path, lock: WriterLock, before: seal.Seal | None, *, is_new: bool = True) -> None:
+def _end(
+    folder: Path, lock: WriterLock, before: seal.Seal | None, *, broken: bytes | None = None, is_new: bool = True
+) -> None:
     """Seal the catalogue, which is closed, and give up the role, whatever happens meanwhile.
 
     Args:
         before: the seal that it had.
+        broken: the seal that it had and did not fit any more, to be put back: damage is not sealed as whole.
         is_new: seal it also if it had none.
     """
     try:
         if lock.is_held:
             log_mark.at_the_end(folder / CATALOG_NAME)
-            if is_new or before is not None:
+            if broken is not None:
+                seal.put_back(folder / CATALOG_NAME, broken)
+            elif is_new or before is not None:
                 seal.put_on(folder / CATALOG_NAME, before)
     finally:
         lock.release()

@@ -98,6 +98,8 @@ class Index:
             index = cls(path, catalog, writer)
             if writer is None:
                 catalog.doubt()
+            else:
+                writer.begin()
             return index
         except BaseException:
             (writer or catalog).close()

@@ -77,7 +77,9 @@ class Reembedding:
         """
         writer = index_folder.open_to_write(folder, create=False, identity=before, motif=Motif("none"))
         try:
-            return cls(folder, writer, identity)
+            exchange = cls(folder, writer, identity)
+            writer.begin()
+            return exchange
         except BaseException:
             writer.close()
             raise

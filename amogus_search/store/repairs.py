@@ -19,6 +19,13 @@ def repair(folder: Path, catalog: Catalog) -> list[str]:
     Raises:
         IndexStateError: SQLite itself cannot read the file any more, or what the index is of is lost.
     """
+    with catalog.unquestioned():
+        done = _mended(folder, catalog)
+    catalog.trust()
+    return done
+
+
+def _mended(folder: Path, catalog: Catalog) -> list[str]:
     if not checks.verify(folder, catalog):
         publishing.publish(folder, catalog)
         return []

@@ -60,6 +60,20 @@ def put_on(catalog: Path, before: Seal | None) -> None:
         durable.write(_path(catalog), lambda part: durable.put_bytes(part, text))
 
 
+def text_of_broken(catalog: Path) -> bytes | None:
+    """The seal of a catalogue that is not as it was sealed (see `is_broken`), to be put back; None: it is whole."""
+    with suppress(FileNotFoundError):
+        text = _content(_path(catalog))
+        return text if is_broken(catalog) else None
+    return None
+
+
+def put_back(catalog: Path, text: bytes) -> None:
+    """Put the seal of a damaged catalogue back, so that the next one sees it too."""
+    with suppress(OSError):
+        durable.write(_path(catalog), lambda part: durable.put_bytes(part, text))
+
+
 def problems(catalog: Path) -> list[str]:
     """What is wrong with a sealed catalogue, a line each; nothing can be said of one without a seal."""
     path = _path(catalog)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from amogus_search.errors import AmogusError, IdentityMismatchError
+from amogus_search.errors import AmogusError, IdentityMismatchError, IndexStateError
 from amogus_search.store.index import Index
 
 
@@ -68,6 +68,26 @@ def test_who_is_refused_leaves_it_sealed_as_it_was(folder, make):
     with pytest.raises(IdentityMismatchError):
         Index.open(folder, "w", identity={**make.identity, "profile": "another"})
     assert not (folder / "catalog.sqlite.seal").exists() or problems(folder), "damage is not sealed as whole"
+
+
+def test_damage_is_not_sealed_as_whole_by_a_writer_that_was_refused_its_rows(folder, make):
+    """The bit lies where no row does; only the seal knows."""
+    flip(folder / "catalog.sqlite", 27)
+    for _ in range(2):
+        with Index.open(folder, "w") as index:
+            with pytest.raises(IndexStateError, match="is not as it was when it was closed"):
+                index.write(added=[make.image("c.jpg")])
+            with pytest.raises(IndexStateError, match="is not as it was when it was closed"):
+                index.publish()
+        with Index.open(folder) as index, pytest.raises(IndexStateError, match="is not as it was when it was closed"):
+            index.counts()
+    with Index.open(folder, "w") as index:
+        index.repair()
+        index.write(added=[make.image("c.jpg")])
+        assert index.verify() == []
+    assert problems(folder) == []
+    with Index.open(folder) as index:
+        assert index.counts()["indexed"] == 3
 
 
 def test_who_is_interrupted_while_sealing_gives_up_the_role(folder, monkeypatch):
