@@ -175,6 +175,12 @@ def _sql(*statements: str) -> Callable[[Path], None]:
     return change
 
 
+def _older(index: Path) -> None:
+    """As an earlier version left it, which sealed nothing."""
+    _sql("DROP TABLE orphans", "DROP TABLE revived", "PRAGMA user_version = 1")(index)
+    (index / "catalog.sqlite.seal").unlink(missing_ok=True)
+
+
 def _other_database(index: Path) -> None:
     (index / "catalog.sqlite").unlink()
     _sql("CREATE TABLE theirs (value)")(index)
@@ -226,7 +232,7 @@ FOREIGN: dict[str, Callable[[Path], None]] = {
     "one of other vectors' length": _other_search_file(lambda dimension, count: _flat(2 * dimension, count)),
     "one of another structure": _other_search_file(_lists),
     "one without vectors": _other_search_file(lambda dimension, count: _flat(dimension, 0)),
-    "an older schema": _sql("DROP TABLE orphans", "DROP TABLE revived", "PRAGMA user_version = 1"),
+    "an older schema": _older,
 }
 
 
