@@ -18,7 +18,7 @@ from amogus_search.core.motif import Motif
 from amogus_search.core.ranking import WHOLE_IMAGE
 from amogus_search.core.types import FindingScores, Vectors
 from amogus_search.errors import UsageError
-from amogus_search.store import rows
+from amogus_search.store import rows, seal
 from amogus_search.store.catalog import CATALOG_NAME, Catalog
 from amogus_search.store.index import Index
 
@@ -55,6 +55,7 @@ def fill(folder: Path, chunks: Iterable[Vectors] | None, regions: int, *, seed: 
         regions: how many there are, whole pictures among them.
         seed: of boxes and scores.
     """
+    seal.break_open(folder / CATALOG_NAME)
     catalog = Catalog(folder / CATALOG_NAME, write=True)
     try:
         with _quickly(catalog):
