@@ -105,7 +105,7 @@ class Catalog:
         self._refuse_damage()
         try:
             return self.connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._ours(error) from error
 
     def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
@@ -244,10 +244,10 @@ class Catalog:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._ours(error) from error
 
-    def _ours(self, error: sqlite3.Error) -> AmogusError:
+    def _ours(self, error: sqlite3.Error | UnicodeDecodeError) -> AmogusError:
         try:
             self._refuse_damage()
         except IndexStateError as changed:

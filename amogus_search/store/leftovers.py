@@ -26,7 +26,7 @@ def clear(catalog: Path) -> None:
     held.opened(catalog)
     try:
         with (
-            suppress(sqlite3.Error),
+            suppress(sqlite3.Error, UnicodeDecodeError),  # of a damaged one, even the message may be no text
             closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=0.0)) as connection,
         ):
             connection.execute("PRAGMA query_only = ON")

@@ -33,9 +33,11 @@ def is_damage(error: IndexStateError) -> bool:
     return code is None or code & 0xFF not in _PASSING
 
 
-def as_ours(error: sqlite3.Error, path: Path) -> AmogusError:
-    """The error to raise for one of SQLite, about a file in an index folder."""
+def as_ours(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> AmogusError:
+    """The error to raise for one of SQLite about a file in an index folder; if that is damaged, it may be no text."""
     folder = path.parent
+    if isinstance(error, UnicodeDecodeError):
+        return IndexStateError(f"the index {folder} is damaged: a name or a text in it is none", DAMAGED_HINT)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return AmogusError(

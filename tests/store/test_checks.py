@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -58,6 +59,21 @@ def test_no_answer_comes_from_a_catalogue_that_is_not_as_it_was_sealed(folder, w
             with pytest.raises(IndexStateError, match="is not as it was when it was closed"):
                 ask()
         assert index.verify()
+
+
+def test_a_schema_that_is_no_text_any_more_is_damage_and_no_traceback(folder):
+    """SQLite puts the name into its message, which Python then cannot read."""
+    catalog = folder / "catalog.sqlite"
+    whole = catalog.read_bytes()
+    for name in (b"tablecontents", b"indexfiles_by_content", b"CREATE TABLE detections"):
+        place = whole.index(name) + len(name) - 4
+        catalog.write_bytes(whole[:place] + bytes([whole[place] ^ 128]) + whole[place + 1 :])
+        for ask in (Index.verify, Index.counts):
+            found = []
+            with suppress(IndexStateError), Index.open(folder) as index:
+                found = ask(index)
+                assert found, "verify has something to say, and counts nothing"
+            assert ask is Index.verify or not found
 
 
 def test_a_large_catalogue_is_read_once_and_then_known_by_its_looks(folder, monkeypatch):
