@@ -82,21 +82,23 @@ def index(
 
     folder = index_folder(index)
     before = generation_of(folder)
-    with StopRequest(quiet=quiet) as stop, ProgressDisplay(quiet=quiet) as progress:
-        run = Run(
-            exclude=exclude or (),
-            confirm_deletions=confirm_deletions,
-            retry_skipped=retry_skipped,
-            own_place=index is not None or bool(os.environ.get("AMOGUS_INDEX")),
-            progress=progress,
-            should_stop=stop.wanted,
-            budget=budget.resolved if budget.is_said else None,
-        )
-        choice = Choice(detector, embedder, profile)
-        if watch:
-            _follow(paths, folder, choice, run, format=format, quiet=quiet)
-        report = index_paths(paths, folder, choice, run)
-    _tell(report, folder, before, format=format, quiet=quiet)
+    with StopRequest(quiet=quiet) as stop:
+        with ProgressDisplay(quiet=quiet) as progress:
+            run = Run(
+                exclude=exclude or (),
+                confirm_deletions=confirm_deletions,
+                retry_skipped=retry_skipped,
+                own_place=index is not None or bool(os.environ.get("AMOGUS_INDEX")),
+                progress=progress,
+                should_stop=stop.wanted,
+                budget=budget.resolved if budget.is_said else None,
+            )
+            choice = Choice(detector, embedder, profile)
+            if watch:
+                _follow(paths, folder, choice, run, format=format, quiet=quiet)
+            report = index_paths(paths, folder, choice, run)
+        # A signal that comes when all is done must not end the words about it, which read the index once more.
+        _tell(report, folder, before, format=format, quiet=quiet)
     if report.interrupted:
         raise typer.Exit(INTERRUPTED)
     if report.inaccessible:

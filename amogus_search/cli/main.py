@@ -100,7 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (closed := refusals.missing_output()) is not None:
         return _say(closed)
     code = _ended(arguments)
-    lost = refusals.flushed()  # the help, and whatever was printed before an error
+    try:
+        lost = refusals.flushed()  # the help, and whatever was printed before an error
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code if lost is None else _say(lost)
 
 
